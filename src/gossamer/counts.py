@@ -1,0 +1,65 @@
+"""The only definition of parameters, nonzeros, MACs and bits.
+
+A *MAC* is one multiply-accumulate of a convolution or linear layer. Not counted as MACs: biases,
+norms, pooling, activations, additions. *Parameters* are all learned numbers, biases and norm scale
+and shift included, running statistics excluded. *Nonzeros* are the entries of weight tensors that
+are not exactly zero. *Effective MACs* are those whose weight is not zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+
+import numpy as np
+
+
+def conv2d_macs(weight_shape: Sequence[int], output_size: Sequence[int]) -> int:
+    """Return the MACs of a convolution for one image.
+
+    Args:
+        weight_shape: (K, C/G, R, S); grouping is in the second number, stride and dilation are in
+            the output size.
+        output_size: (H, W) of the output.
+
+    Example:
+        >>> conv2d_macs((64, 3, 7, 7), (112, 112))
+        118013952
+    """
+    return prod(weight_shape) * prod(output_size)
+
+
+def linear_macs(weight_shape: Sequence[int]) -> int:
+    """Return the MACs of a linear layer with weight (K, F) for one image.
+
+    Example:
+        >>> linear_macs((10, 64))
+        640
+    """
+    return prod(weight_shape)
+
+
+def entropy_bits(symbols: np.ndarray) -> float:
+    """Return the zero-order entropy of an integer array: n · H(symbol), in bits for the whole array.
+
+    Example:
+        >>> entropy_bits(np.array([0, 0, 1, 1]))
+        4.0
+    """
+    if symbols.size == 0:
+        return 0.0
+    _, counts = np.unique(symbols, return_counts=True)
+    return float(-(counts * np.log2(counts / symbols.size)).sum()) + 0.0
+
+
+def position_bits(size: int, nonzeros: int) -> float:
+    """Return the zero-order bound for storing which entries are nonzero: n · H2(density), in bits.
+
+    Example:
+        >>> position_bits(100, 50)
+        100.0
+    """
+    if nonzeros in (0, size):
+        return 0.0
+    p = nonzeros / size
+    return float(-size * (p * np.log2(p) + (1 - p) * np.log2(1 - p)))
