@@ -1,0 +1,147 @@
+"""The definition of every operator, in numpy. Slow, plain, never optimised.
+
+Products are accumulated in float64 and rounded once to float32, so that the interpreter is closer
+to the exact result than any kernel that is compared with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from gossamer.graph import ops
+from gossamer.graph.graph import Graph
+from gossamer.graph.verify import infer_shapes
+
+Arrays = list[np.ndarray]
+Weights = Mapping[str, np.ndarray]
+
+
+def interpret(graph: Graph, x: np.ndarray, *, values: dict[str, np.ndarray] | None = None) -> np.ndarray:
+    """Return the network's output for `x`, float32.
+
+    Args:
+        graph: a well-formed graph.
+        x: (N, C, H, W) or (N, F).
+        values: if given, filled with every value by name.
+
+    Raises:
+        ShapeError: if the network does not take that shape.
+    """
+    x = np.asarray(x, np.float32)
+    infer_shapes(graph, x.shape)
+    known = {graph.input.name: x} if values is None else values
+    known[graph.input.name] = x
+    for node in graph.nodes:
+        weights = {role: graph.weights[name].to_dense() for role, name in node.weights.items()}
+        meaning = MEANING[type(node.op)]
+        known[node.name] = meaning(node.op, [known[n] for n in node.inputs], weights).astype(np.float32)
+    return known[graph.output]
+
+
+def activate(x: np.ndarray, function: str) -> np.ndarray:
+    """Apply an activation of `ops.ACTIVATIONS`; NaN stays NaN."""
+    match function:
+        case "identity":
+            return x
+        case "relu":
+            return np.maximum(x, 0)
+        case "relu6":
+            return np.clip(x, 0, 6)
+    raise AssertionError(function)
+
+
+def windows(
+    x: np.ndarray, op: Any, kernel: ops.Pair, size: ops.Pair, fill: float, dilation: ops.Pair = (1, 1)
+) -> np.ndarray:
+    """Return all windows of (N, C, H, W) as (N, C, R, S, H', W'), `fill` outside the picture."""
+    n, c, height, width = x.shape
+    top, left, _, _ = op.padding
+    reach = [(size[a] - 1) * op.stride[a] + dilation[a] * (kernel[a] - 1) + 1 for a in (0, 1)]
+    padded = np.full((n, c, max(reach[0], top + height), max(reach[1], left + width)), fill, x.dtype)
+    padded[:, :, top : top + height, left : left + width] = x
+    out = np.empty((n, c, *kernel, *size), x.dtype)
+    for r in range(kernel[0]):
+        for s in range(kernel[1]):
+            rows = slice(r * dilation[0], r * dilation[0] + (size[0] - 1) * op.stride[0] + 1, op.stride[0])
+            columns = slice(s * dilation[1], s * dilation[1] + (size[1] - 1) * op.stride[1] + 1, op.stride[1])
+            out[:, :, r, s] = padded[:, :, rows, columns]
+    return out
+
+
+def _epilogue(y: np.ndarray, weights: Weights, activation: str) -> np.ndarray:
+    shape = (-1,) + (1,) * (y.ndim - 2)
+    if "scale" in weights:
+        y = y * weights["scale"].reshape(shape)
+    if "bias" in weights:
+        y = y + weights["bias"].reshape(shape)
+    return activate(y, activation)
+
+
+def _conv2d(op: ops.Conv2d, inputs: Arrays, weights: Weights) -> np.ndarray:
+    x, weight = inputs[0].astype(np.float64), weights["weight"].astype(np.float64)
+    k, channels, *kernel = weight.shape
+    _, _, *size = op.output_shape([x.shape], {"weight": weight.shape})
+    patches = windows(x, op, (kernel[0], kernel[1]), (size[0], size[1]), 0.0, op.dilation)
+    grouped = patches.reshape(x.shape[0], op.groups, channels, *kernel, *size)
+    filters = weight.reshape(op.groups, k // op.groups, channels, *kernel)
+    y = np.einsum("ngcrsyx,gkcrs->ngkyx", grouped, filters, optimize=True)
+    return _epilogue(y.reshape(x.shape[0], k, *size), weights, op.activation)
+
+
+def _linear(op: ops.Linear, inputs: Arrays, weights: Weights) -> np.ndarray:
+    y = inputs[0].astype(np.float64) @ weights["weight"].astype(np.float64).T
+    return _epilogue(y, weights, op.activation)
+
+
+def _scale_shift(op: ops.ScaleShift, inputs: Arrays, weights: Weights) -> np.ndarray:
+    shape = (-1,) + (1,) * (inputs[0].ndim - 2)
+    x = inputs[0].astype(np.float64)
+    return x * weights["scale"].reshape(shape) + weights["shift"].reshape(shape)
+
+
+def _max_pool2d(op: ops.MaxPool2d, inputs: Arrays, weights: Weights) -> np.ndarray:
+    height, width = op.output_shape([inputs[0].shape], {})[2:]
+    return windows(inputs[0], op, op.kernel, (height, width), -np.inf, op.dilation).max(axis=(2, 3))
+
+
+def _avg_pool2d(op: ops.AvgPool2d, inputs: Arrays, weights: Weights) -> np.ndarray:
+    x = inputs[0].astype(np.float64)
+    height, width = op.output_shape([x.shape], {})[2:]
+    total = windows(x, op, op.kernel, (height, width), 0.0).sum(axis=(2, 3))
+    return total / pool_divisors(op, x.shape[2:])
+
+
+def pool_divisors(op: ops.AvgPool2d, size: tuple[int, ...]) -> np.ndarray:
+    """Return (H', W'): how many entries each mean of an average pool divides by."""
+    counts = []
+    for axis in (0, 1):
+        before, after = op.padding[axis], op.padding[axis + 2]
+        out = ops.window_size(size, op.kernel, op.stride, op.padding, (1, 1), op.ceil_mode)[axis]
+        start = np.arange(out) * op.stride[axis] - before
+        end = np.minimum(start + op.kernel[axis], size[axis] + after)
+        if not op.count_include_pad:
+            start, end = np.maximum(start, 0), np.minimum(end, size[axis])
+        counts.append(end - start)
+    return np.maximum(counts[0][:, None] * counts[1][None, :], 1).astype(np.float64)
+
+
+def _global_avg_pool(op: ops.GlobalAvgPool, inputs: Arrays, weights: Weights) -> np.ndarray:
+    return inputs[0].astype(np.float64).mean(axis=(2, 3), keepdims=True)
+
+
+MEANING: Mapping[type[ops.Op], Callable[[Any, Arrays, Weights], np.ndarray]] = {
+    ops.Conv2d: _conv2d,
+    ops.Linear: _linear,
+    ops.ScaleShift: _scale_shift,
+    ops.Activation: lambda op, inputs, weights: activate(inputs[0], op.function),
+    ops.MaxPool2d: _max_pool2d,
+    ops.AvgPool2d: _avg_pool2d,
+    ops.GlobalAvgPool: _global_avg_pool,
+    ops.Add: lambda op, inputs, weights: activate(inputs[0] + inputs[1], op.activation),
+    ops.Concat: lambda op, inputs, weights: np.concatenate(inputs, axis=1),
+    ops.ChannelPermute: lambda op, inputs, weights: inputs[0][:, list(op.order)],
+    ops.Flatten: lambda op, inputs, weights: inputs[0].reshape(len(inputs[0]), -1),
+}

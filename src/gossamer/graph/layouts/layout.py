@@ -1,0 +1,80 @@
+"""The contract of a layout, and the checks that several layouts make."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from math import prod
+from typing import ClassVar, Self
+
+import numpy as np
+
+from gossamer.errors import ShapeError
+
+
+class Layout(ABC):
+    """A weight tensor of float32 values, held in some form.
+
+    Attributes:
+        kind: the registry name of the form.
+        shape: (K, C/G, R, S) of a convolution, (K, F) of a linear layer, (C,) of a vector.
+    """
+
+    kind: ClassVar[str]
+    shape: tuple[int, ...]
+
+    @property
+    def size(self) -> int:
+        """The number of entries, zeros included."""
+        return prod(self.shape)
+
+    @property
+    @abstractmethod
+    def nonzeros(self) -> int:
+        """The number of entries that are not exactly zero."""
+
+    @property
+    def density(self) -> float:
+        """Fraction of entries that are not zero; 0 for an empty tensor."""
+        return self.nonzeros / self.size if self.size else 0.0
+
+    @abstractmethod
+    def to_dense(self) -> np.ndarray:
+        """Return the float32 array of `shape` that this layout means."""
+
+    @classmethod
+    @abstractmethod
+    def from_dense(cls, array: np.ndarray) -> Self:
+        """Hold a float32 array in this form; `to_dense()` gives back equal values."""
+
+    @abstractmethod
+    def parts(self) -> tuple[np.ndarray, ...]:
+        """Return the arrays that make up the layout, in a fixed order."""
+
+    def __eq__(self, other: object) -> bool:
+        """Equal form, shape and bits."""
+        if not isinstance(other, Layout):
+            return NotImplemented
+        return (self.kind, self.shape) == (other.kind, other.shape) and all(
+            a.dtype == b.dtype and a.tobytes() == b.tobytes()
+            for a, b in zip(self.parts(), other.parts(), strict=True)
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.kind, self.shape, self.nonzeros))
+
+
+def frozen_array(array: np.ndarray, dtype: type) -> np.ndarray:
+    """Return a read-only, contiguous copy-if-needed of `array` as `dtype`."""
+    result = np.ascontiguousarray(array, dtype)
+    if result is array and result.flags.writeable:
+        result = result.copy()
+    result.flags.writeable = False
+    return result
+
+
+def check_positions(positions: np.ndarray, size: int) -> None:
+    """Raise ShapeError unless flat positions increase strictly and stay below `size`."""
+    if positions.ndim != 1:
+        raise ShapeError("positions must be a vector", got=positions.shape)
+    if len(positions) and (int(positions[-1]) >= size or not (positions[1:] > positions[:-1]).all()):
+        raise ShapeError("positions must increase strictly and lie inside the tensor", expected=f"< {size}")

@@ -1,0 +1,334 @@
+"""The operators: frozen records of attributes, each with its meaning, shape rule and MACs.
+
+Every operator makes exactly one value. Sizes at run time are (N, C, H, W) or (N, F); a shape rule
+takes the shapes of the inputs and of the weights, and raises ShapeError when they do not fit.
+Paddings are (top, left, bottom, right) in pixels. What an operator computes is defined, in numpy,
+by `gossamer.graph.interpret`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import ClassVar
+
+from gossamer.counts import conv2d_macs, linear_macs
+from gossamer.errors import ShapeError
+from gossamer.shapes import window_output_size
+
+Shape = tuple[int, ...]
+Pair = tuple[int, int]
+Padding = tuple[int, int, int, int]
+
+ACTIVATIONS = ("identity", "relu", "relu6")
+
+
+class Op(ABC):
+    """What a node does.
+
+    Attributes:
+        kind: name in texts and files.
+        arity: number of inputs, −1 for one or more.
+        roles: weight roles that must be present.
+        optional_roles: weight roles that may be present.
+    """
+
+    kind: ClassVar[str]
+    arity: ClassVar[int] = 1
+    roles: ClassVar[tuple[str, ...]] = ()
+    optional_roles: ClassVar[tuple[str, ...]] = ()
+
+    @abstractmethod
+    def output_shape(self, inputs: Sequence[Shape], weights: Mapping[str, Shape]) -> Shape:
+        """Return the shape of the value made, or raise ShapeError."""
+
+    def macs(self, output: Shape, weights: Mapping[str, Shape]) -> int:
+        """Return the MACs for one image, given the output's shape (see `gossamer.counts`)."""
+        return 0
+
+
+def _check_rank(shape: Shape, rank: int) -> None:
+    if len(shape) != rank:
+        raise ShapeError(f"expects an input of {rank} dimensions", got=shape)
+
+
+def _check_vectors(weights: Mapping[str, Shape], length: int) -> None:
+    for role in ("bias", "scale", "shift"):
+        if role in weights and weights[role] != (length,):
+            raise ShapeError(f"{role} needs one number a channel", got=weights[role], expected=(length,))
+
+
+def _check_activation(name: str) -> None:
+    if name not in ACTIVATIONS:
+        raise ShapeError("unknown activation", got=name, expected=ACTIVATIONS)
+
+
+@dataclass(frozen=True)
+class Conv2d(Op):
+    """activation(scale · (x ∗ weight) + bias): (N, C, H, W) → (N, K, H', W').
+
+    Cross-correlation with weight (K, C/G, R, S); scale and bias are (K,), default 1 and 0. A scale
+    is kept apart from the weight when the weight's values are shared or quantised.
+    """
+
+    stride: Pair = (1, 1)
+    padding: Padding = (0, 0, 0, 0)
+    dilation: Pair = (1, 1)
+    groups: int = 1
+    activation: str = "identity"
+
+    kind: ClassVar[str] = "conv2d"
+    roles: ClassVar[tuple[str, ...]] = ("weight",)
+    optional_roles: ClassVar[tuple[str, ...]] = ("scale", "bias")
+
+    def __post_init__(self) -> None:
+        _check_activation(self.activation)
+
+    def output_shape(self, inputs: Sequence[Shape], weights: Mapping[str, Shape]) -> Shape:
+        """Return (N, K, H', W')."""
+        _check_rank(inputs[0], 4)
+        _check_rank(weights["weight"], 4)
+        n, c, height, width = inputs[0]
+        k, channels, *kernel = weights["weight"]
+        if self.groups < 1 or c != channels * self.groups or k % self.groups:
+            raise ShapeError(f"weight does not fit {c} channels in {self.groups} groups", got=weights["weight"])
+        _check_vectors(weights, k)
+        return (n, k, *window_size((height, width), tuple(kernel), self.stride, self.padding, self.dilation))
+
+    def macs(self, output: Shape, weights: Mapping[str, Shape]) -> int:
+        """Return K · C/G · R · S · H' · W'."""
+        return conv2d_macs(weights["weight"], output[2:])
+
+
+@dataclass(frozen=True)
+class Linear(Op):
+    """activation(scale · (x weightᵀ) + bias): (N, F) → (N, K), weight (K, F)."""
+
+    activation: str = "identity"
+
+    kind: ClassVar[str] = "linear"
+    roles: ClassVar[tuple[str, ...]] = ("weight",)
+    optional_roles: ClassVar[tuple[str, ...]] = ("scale", "bias")
+
+    def __post_init__(self) -> None:
+        _check_activation(self.activation)
+
+    def output_shape(self, inputs: Sequence[Shape], weights: Mapping[str, Shape]) -> Shape:
+        """Return (N, K)."""
+        _check_rank(inputs[0], 2)
+        _check_rank(weights["weight"], 2)
+        k, features = weights["weight"]
+        if inputs[0][1] != features:
+            raise ShapeError("weight does not fit the features", got=weights["weight"], expected=f"(K, {inputs[0][1]})")
+        _check_vectors(weights, k)
+        return (inputs[0][0], k)
+
+    def macs(self, output: Shape, weights: Mapping[str, Shape]) -> int:
+        """Return K · F."""
+        return linear_macs(weights["weight"])
+
+
+@dataclass(frozen=True)
+class ScaleShift(Op):
+    """x · scale + shift per channel, a norm layer in evaluation: (N, C, …) → (N, C, …)."""
+
+    kind: ClassVar[str] = "scale_shift"
+    roles: ClassVar[tuple[str, ...]] = ("scale", "shift")
+
+    def output_shape(self, inputs: Sequence[Shape], weights: Mapping[str, Shape]) -> Shape:
+        """Return the input's shape."""
+        if len(inputs[0]) not in (2, 4):
+            raise ShapeError("expects (N, C, H, W) or (N, F)", got=inputs[0])
+        _check_vectors(weights, inputs[0][1])
+        return inputs[0]
+
+
+@dataclass(frozen=True)
+class Activation(Op):
+    """A function of each entry, by name: see `ACTIVATIONS`."""
+
+    function: str
+
+    kind: ClassVar[str] = "activation"
+
+    def __post_init__(self) -> None:
+        _check_activation(self.function)
+
+    def output_shape(self, inputs: Sequence[Shape], weights: Mapping[str, Shape]) -> Shape:
+        """Return the input's shape."""
+        return inputs[0]
+
+
+@dataclass(frozen=True)
+class MaxPool2d(Op):
+    """The largest entry of each window; padding never wins: (N, C, H, W) → (N, C, H', W')."""
+
+    kernel: Pair
+    stride: Pair
+    padding: Padding = (0, 0, 0, 0)
+    dilation: Pair = (1, 1)
+    ceil_mode: bool = False
+
+    kind: ClassVar[str] = "max_pool2d"
+
+    def output_shape(self, inputs: Sequence[Shape], weights: Mapping[str, Shape]) -> Shape:
+        """Return (N, C, H', W')."""
+        _check_rank(inputs[0], 4)
+        size = window_size(inputs[0][2:], self.kernel, self.stride, self.padding, self.dilation, self.ceil_mode)
+        return (*inputs[0][:2], *size)
+
+
+@dataclass(frozen=True)
+class AvgPool2d(Op):
+    """The mean of each window: (N, C, H, W) → (N, C, H', W').
+
+    The divisor counts the padding that `padding` names if `count_include_pad`, never what
+    `ceil_mode` adds beyond it (as PyTorch does).
+    """
+
+    kernel: Pair
+    stride: Pair
+    padding: Padding = (0, 0, 0, 0)
+    ceil_mode: bool = False
+    count_include_pad: bool = True
+
+    kind: ClassVar[str] = "avg_pool2d"
+
+    def output_shape(self, inputs: Sequence[Shape], weights: Mapping[str, Shape]) -> Shape:
+        """Return (N, C, H', W')."""
+        _check_rank(inputs[0], 4)
+        size = window_size(inputs[0][2:], self.kernel, self.stride, self.padding, (1, 1), self.ceil_mode)
+        return (*inputs[0][:2], *size)
+
+
+@dataclass(frozen=True)
+class GlobalAvgPool(Op):
+    """The mean of each channel: (N, C, H, W) → (N, C, 1, 1)."""
+
+    kind: ClassVar[str] = "global_avg_pool"
+
+    def output_shape(self, inputs: Sequence[Shape], weights: Mapping[str, Shape]) -> Shape:
+        """Return (N, C, 1, 1)."""
+        _check_rank(inputs[0], 4)
+        return (*inputs[0][:2], 1, 1)
+
+
+@dataclass(frozen=True)
+class Add(Op):
+    """activation(a + b), equal shapes."""
+
+    activation: str = "identity"
+
+    kind: ClassVar[str] = "add"
+    arity: ClassVar[int] = 2
+
+    def __post_init__(self) -> None:
+        _check_activation(self.activation)
+
+    def output_shape(self, inputs: Sequence[Shape], weights: Mapping[str, Shape]) -> Shape:
+        """Return the common shape."""
+        if inputs[0] != inputs[1]:
+            raise ShapeError("the terms differ in shape", got=inputs[1], expected=inputs[0])
+        return inputs[0]
+
+
+@dataclass(frozen=True)
+class Concat(Op):
+    """Inputs side by side along channels: (N, C₁, …), (N, C₂, …), … → (N, ΣC, …)."""
+
+    kind: ClassVar[str] = "concat"
+    arity: ClassVar[int] = -1
+
+    def output_shape(self, inputs: Sequence[Shape], weights: Mapping[str, Shape]) -> Shape:
+        """Return the first shape with the channels added up."""
+        first = inputs[0]
+        for shape in inputs:
+            if shape[0] != first[0] or shape[2:] != first[2:]:
+                raise ShapeError("the parts differ in size", got=shape, expected=first)
+        return (first[0], sum(s[1] for s in inputs), *first[2:])
+
+
+@dataclass(frozen=True)
+class ChannelPermute(Op):
+    """Output channel i is input channel order[i]: (N, C, H, W) → (N, C, H, W)."""
+
+    order: tuple[int, ...]
+
+    kind: ClassVar[str] = "channel_permute"
+
+    def __post_init__(self) -> None:
+        if sorted(self.order) != list(range(len(self.order))):
+            raise ShapeError("the order of channels must be a permutation", got=f"{self.order[:8]}…")
+
+    def output_shape(self, inputs: Sequence[Shape], weights: Mapping[str, Shape]) -> Shape:
+        """Return the input's shape."""
+        if inputs[0][1] != len(self.order):
+            raise ShapeError("the order does not fit the channels", got=len(self.order), expected=inputs[0][1])
+        return inputs[0]
+
+
+@dataclass(frozen=True)
+class Flatten(Op):
+    """(N, C, H, W) → (N, C·H·W), channels outermost."""
+
+    kind: ClassVar[str] = "flatten"
+
+    def output_shape(self, inputs: Sequence[Shape], weights: Mapping[str, Shape]) -> Shape:
+        """Return (N, C·H·W)."""
+        return (inputs[0][0], prod(inputs[0][1:]))
+
+
+OPS: tuple[type[Op], ...] = (
+    Conv2d,
+    Linear,
+    ScaleShift,
+    Activation,
+    MaxPool2d,
+    AvgPool2d,
+    GlobalAvgPool,
+    Add,
+    Concat,
+    ChannelPermute,
+    Flatten,
+)
+
+
+def window_size(
+    size: Shape,
+    kernel: Shape,
+    stride: Pair,
+    padding: Padding,
+    dilation: Pair,
+    ceil_mode: bool = False,
+) -> Pair:
+    """Return (H', W') of a sliding window over (H, W)."""
+    height, width = (
+        window_output_size(
+            size[axis],
+            kernel[axis],
+            stride=stride[axis],
+            padding=(padding[axis], padding[axis + 2]),
+            dilation=dilation[axis],
+            ceil_mode=ceil_mode,
+        )
+        for axis in (0, 1)
+    )
+    return height, width
+
+
+def shuffle_order(channels: int, groups: int) -> tuple[int, ...]:
+    """Return the order of a channel shuffle: view (groups, C/groups), transpose, flatten.
+
+    Input channel a·(C/groups) + b goes to output position b·groups + a (interleaved group
+    convolutions, Zhang et al. 2017).
+
+    Example:
+        >>> shuffle_order(6, 2)
+        (0, 3, 1, 4, 2, 5)
+    """
+    if groups < 1 or channels % groups:
+        raise ShapeError("groups must divide the channels", got=groups, expected=f"a divisor of {channels}")
+    width = channels // groups
+    return tuple(a * width + b for b in range(width) for a in range(groups))

@@ -1,0 +1,86 @@
+"""Operators as plain data and back: what a file header holds. Reading checks every field."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import MISSING, fields
+from typing import Any
+
+from gossamer.errors import GraphError, ShapeError
+from gossamer.graph.ops import OPS, ChannelPermute, Op, shuffle_order
+
+_KINDS: Mapping[str, type[Op]] = {op.kind: op for op in OPS}
+_LARGEST_ATTRIBUTE = 2**24
+
+
+def op_to_dict(op: Op) -> dict[str, Any]:
+    """Return `{"kind": …, attribute: …}`, attributes at their default left out.
+
+    A channel permutation that is a shuffle is written by its number of groups.
+
+    Example:
+        >>> op_to_dict(ChannelPermute((0, 2, 1, 3)))
+        {'kind': 'channel_permute', 'channels': 4, 'shuffle': 2}
+    """
+    if isinstance(op, ChannelPermute):
+        groups = _shuffle_groups(op.order)
+        if groups is not None:
+            return {"kind": op.kind, "channels": len(op.order), "shuffle": groups}
+    data: dict[str, Any] = {"kind": op.kind}
+    for f in fields(op):  # type: ignore[arg-type]
+        value = getattr(op, f.name)
+        if f.default is MISSING or value != f.default:
+            data[f.name] = list(value) if isinstance(value, tuple) else value
+    return data
+
+
+def op_from_dict(data: Mapping[str, Any]) -> Op:
+    """Rebuild an operator; raises GraphError on unknown kinds, fields or types."""
+    if not isinstance(data, Mapping):
+        raise GraphError("not an operator", got=data)
+    attributes = dict(data)
+    kind = attributes.pop("kind", None)
+    cls = _KINDS.get(kind) if isinstance(kind, str) else None
+    if cls is None:
+        raise GraphError("unknown operator", got=kind, expected=sorted(_KINDS))
+    try:
+        if cls is ChannelPermute and "shuffle" in attributes:
+            channels, groups = _integer(attributes.pop("channels")), _integer(attributes.pop("shuffle"))
+            attributes["order"] = list(shuffle_order(channels, groups))
+        known = {f.name: f for f in fields(cls)}  # type: ignore[arg-type]
+        return cls(**{name: _convert(known[name].type, value) for name, value in attributes.items()})
+    except (KeyError, TypeError, ValueError, ShapeError) as error:
+        raise GraphError(f"bad attributes of {kind}", got=f"{type(error).__name__}: {error}") from None
+
+
+def _convert(annotation: Any, value: Any) -> Any:
+    """Check and convert one attribute by the annotation text of its field."""
+    match annotation:
+        case "int":
+            return _integer(value)
+        case "bool" if isinstance(value, bool):
+            return value
+        case "str" if isinstance(value, str):
+            return value
+        case "Pair" if len(value) == 2:
+            return tuple(_integer(v) for v in value)
+        case "Padding" if len(value) == 4:
+            return tuple(_integer(v) for v in value)
+        case "tuple[int, ...]" if isinstance(value, list):
+            return tuple(_integer(v) for v in value)
+    raise ValueError(f"{value!r} is not a {annotation}")
+
+
+def _integer(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= _LARGEST_ATTRIBUTE:
+        raise ValueError(f"{value!r} is not an integer in 0…{_LARGEST_ATTRIBUTE}")
+    return value
+
+
+def _shuffle_groups(order: tuple[int, ...]) -> int | None:
+    """Return the number of groups if the order is a channel shuffle."""
+    channels = len(order)
+    if channels < 2 or order[0] != 0 or order[1] == 0 or channels % order[1]:
+        return None
+    groups = channels // order[1]
+    return groups if shuffle_order(channels, groups) == order else None

@@ -1,0 +1,63 @@
+"""What a well-formed graph is; run after export, after each rewrite, after reading a file."""
+
+from __future__ import annotations
+
+from gossamer.errors import GraphError, ShapeError
+from gossamer.graph.graph import Graph, Node
+from gossamer.graph.ops import Shape
+
+
+def verify(graph: Graph) -> Graph:
+    """Return the graph, or raise GraphError naming the node at fault.
+
+    Checked: names are unique, every value is made before it is read, each operator has its arity
+    and its weights, no weight is unused, shapes fit at the example size, the output exists.
+    """
+    infer_shapes(graph)
+    used = {name for node in graph.nodes for name in node.weights.values()}
+    for name in graph.weights:
+        if name not in used:
+            raise GraphError("weight that no node uses", where=f"weight {name!r}")
+    return graph
+
+
+def infer_shapes(graph: Graph, input_shape: Shape | None = None) -> dict[str, Shape]:
+    """Return value name → shape for an input of `input_shape` (default: the example's).
+
+    Raises:
+        ShapeError: if the input does not take that shape, or an operator does not.
+        GraphError: if the graph is not well formed.
+    """
+    shape = graph.input.example if input_shape is None else tuple(input_shape)
+    if not graph.input.accepts(shape):
+        raise ShapeError("the network does not take this input", got=shape, expected=str(graph.input))
+    shapes: dict[str, Shape] = {graph.input.name: shape}
+    for node in graph.nodes:
+        _check_node(graph, node, shapes)
+        try:
+            shapes[node.name] = node.op.output_shape([shapes[n] for n in node.inputs], graph.weight_shapes(node))
+        except ShapeError as error:
+            raise ShapeError(
+                error.problem, where=f"node {node.name!r} ({node.op.kind})", got=error.got, expected=error.expected
+            ) from None
+    if graph.output not in shapes:
+        raise GraphError("the output is a value that no node makes", got=graph.output)
+    return shapes
+
+
+def _check_node(graph: Graph, node: Node, made: dict[str, Shape]) -> None:
+    where = f"node {node.name!r} ({node.op.kind})"
+    if node.name in made:
+        raise GraphError("name used twice", where=where)
+    for name in node.inputs:
+        if name not in made:
+            raise GraphError("reads a value that is not made before it", where=where, got=name)
+    arity = node.op.arity
+    if len(node.inputs) != arity and (arity >= 0 or not node.inputs):
+        raise GraphError("wrong number of inputs", where=where, got=len(node.inputs), expected=arity)
+    roles = set(node.weights)
+    if not set(node.op.roles) <= roles <= {*node.op.roles, *node.op.optional_roles}:
+        raise GraphError("wrong weights", where=where, got=sorted(roles), expected=node.op.roles)
+    for name in node.weights.values():
+        if name not in graph.weights:
+            raise GraphError("weight is missing", where=where, got=name)
