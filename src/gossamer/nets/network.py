@@ -1,0 +1,29 @@
+"""What is known about a network of a family: one record a member."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import nn
+
+
+@dataclass(frozen=True)
+class Network:
+    """One member of a family.
+
+    Args:
+        name: what `create_model` is given.
+        build: takes `num_classes` and `in_channels`, and further options by name.
+        input_shape: (C, H, W) that the network was designed for.
+        num_classes: classes unless asked otherwise.
+        source: the paper or data set that the network comes from.
+        params: exact count of learned numbers of the default network, norms and biases included.
+    """
+
+    name: str
+    build: Callable[..., nn.Module]
+    input_shape: tuple[int, int, int]
+    num_classes: int
+    source: str
+    params: int

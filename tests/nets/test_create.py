@@ -1,0 +1,26 @@
+import pytest
+
+from gossamer.errors import SpecError, UnknownNameError
+from gossamer.nets.create import create_model
+
+
+def test_unknown_name_names_the_nearest():
+    with pytest.raises(UnknownNameError, match="did you mean 'digits-plain'"):
+        create_model("digit-plain")
+
+
+@pytest.mark.parametrize("value", [0, -1, 2.5, "10"])
+@pytest.mark.parametrize("option", ["num_classes", "in_channels"])
+def test_counts_must_be_positive_integers(option, value):
+    with pytest.raises(SpecError, match=option):
+        create_model("digits-plain", **{option: value})
+
+
+def test_unknown_option_lists_the_known_ones():
+    with pytest.raises(SpecError, match=r"unexpected.*'depht'.*'width'"):
+        create_model("digits-plain", depht=3)
+
+
+def test_options_reach_the_family():
+    assert create_model("digits-plain", width=16).head.in_features == 16
+    assert create_model("digits-igc", primary=2, secondary=4).head.in_features == 8
