@@ -1,0 +1,1 @@
+"""Measuring: the timing protocol, rival engines as adapters, records, accuracy on arrays."""
