@@ -5,4 +5,15 @@ from gossamer.graph.interpret import interpret
 from gossamer.graph.layouts import Codebook, Dense, Layout, Sparse
 from gossamer.graph.verify import infer_shapes, verify
 
-__all__ = ["Codebook", "Dense", "Graph", "Input", "Layout", "Node", "Sparse", "infer_shapes", "interpret", "verify"]
+__all__ = [
+    "Codebook",
+    "Dense",
+    "Graph",
+    "Input",
+    "Layout",
+    "Node",
+    "Sparse",
+    "infer_shapes",
+    "interpret",
+    "verify",
+]

@@ -1,4 +1,4 @@
-"""A network as an immutable value: operators in order, named weights, and the record of its input."""
+"""A network as an immutable value: operators in order, named weights, the record of its input."""
 
 from __future__ import annotations
 
@@ -49,13 +49,15 @@ class Input:
     def accepts(self, shape: Shape) -> bool:
         """Whether an array of this shape may be fed."""
         return len(shape) == len(self.example) and all(
-            size >= 1 and (axis in self.free or size == self.example[axis]) for axis, size in enumerate(shape)
+            size >= 1 and (axis in self.free or size == self.example[axis])
+            for axis, size in enumerate(shape)
         )
 
     def __str__(self) -> str:
         letters = "NCHW" if len(self.example) == 4 else "NF"
         return "×".join(
-            f"{letters[axis]}={size}" if axis in self.free else str(size) for axis, size in enumerate(self.example)
+            f"{letters[axis]}={size}" if axis in self.free else str(size)
+            for axis, size in enumerate(self.example)
         )
 
 
@@ -108,7 +110,9 @@ class Graph:
         """Return role → shape of a node's weights."""
         return {role: self.weights[name].shape for role, name in node.weights.items()}
 
-    def with_nodes(self, nodes: Iterable[Node], weights: Mapping[str, Layout], output: str | None = None) -> Self:
+    def with_nodes(
+        self, nodes: Iterable[Node], weights: Mapping[str, Layout], output: str | None = None
+    ) -> Self:
         """Return the graph with other nodes, keeping only the weights that they use."""
         kept = tuple(nodes)
         used = {name for node in kept for name in node.weights.values()}

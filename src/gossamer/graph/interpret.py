@@ -7,6 +7,7 @@ to the exact result than any kernel that is compared with it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,9 @@ Arrays = list[np.ndarray]
 Weights = Mapping[str, np.ndarray]
 
 
-def interpret(graph: Graph, x: np.ndarray, *, values: dict[str, np.ndarray] | None = None) -> np.ndarray:
+def interpret(
+    graph: Graph, x: np.ndarray, *, values: dict[str, np.ndarray] | None = None
+) -> np.ndarray:
     """Return the network's output for `x`, float32.
 
     Args:
@@ -37,7 +40,9 @@ def interpret(graph: Graph, x: np.ndarray, *, values: dict[str, np.ndarray] | No
     for node in graph.nodes:
         weights = {role: graph.weights[name].to_dense() for role, name in node.weights.items()}
         meaning = MEANING[type(node.op)]
-        known[node.name] = meaning(node.op, [known[n] for n in node.inputs], weights).astype(np.float32)
+        known[node.name] = meaning(node.op, [known[n] for n in node.inputs], weights).astype(
+            np.float32
+        )
     return known[graph.output]
 
 
@@ -54,19 +59,30 @@ def activate(x: np.ndarray, function: str) -> np.ndarray:
 
 
 def windows(
-    x: np.ndarray, op: Any, kernel: ops.Pair, size: ops.Pair, fill: float, dilation: ops.Pair = (1, 1)
+    x: np.ndarray,
+    op: Any,
+    kernel: ops.Pair,
+    size: ops.Pair,
+    fill: float,
+    dilation: ops.Pair = (1, 1),
 ) -> np.ndarray:
     """Return all windows of (N, C, H, W) as (N, C, R, S, H', W'), `fill` outside the picture."""
     n, c, height, width = x.shape
     top, left, _, _ = op.padding
     reach = [(size[a] - 1) * op.stride[a] + dilation[a] * (kernel[a] - 1) + 1 for a in (0, 1)]
-    padded = np.full((n, c, max(reach[0], top + height), max(reach[1], left + width)), fill, x.dtype)
+    padded = np.full(
+        (n, c, max(reach[0], top + height), max(reach[1], left + width)), fill, x.dtype
+    )
     padded[:, :, top : top + height, left : left + width] = x
     out = np.empty((n, c, *kernel, *size), x.dtype)
     for r in range(kernel[0]):
         for s in range(kernel[1]):
-            rows = slice(r * dilation[0], r * dilation[0] + (size[0] - 1) * op.stride[0] + 1, op.stride[0])
-            columns = slice(s * dilation[1], s * dilation[1] + (size[1] - 1) * op.stride[1] + 1, op.stride[1])
+            rows = slice(
+                r * dilation[0], r * dilation[0] + (size[0] - 1) * op.stride[0] + 1, op.stride[0]
+            )
+            columns = slice(
+                s * dilation[1], s * dilation[1] + (size[1] - 1) * op.stride[1] + 1, op.stride[1]
+            )
             out[:, :, r, s] = padded[:, :, rows, columns]
     return out
 
@@ -85,9 +101,9 @@ def _conv2d(op: ops.Conv2d, inputs: Arrays, weights: Weights) -> np.ndarray:
     k, channels, *kernel = weight.shape
     _, _, *size = op.output_shape([x.shape], {"weight": weight.shape})
     patches = windows(x, op, (kernel[0], kernel[1]), (size[0], size[1]), 0.0, op.dilation)
-    grouped = patches.reshape(x.shape[0], op.groups, channels, *kernel, *size)
-    filters = weight.reshape(op.groups, k // op.groups, channels, *kernel)
-    y = np.einsum("ngcrsyx,gkcrs->ngkyx", grouped, filters, optimize=True)
+    columns = patches.reshape(x.shape[0], op.groups, channels * prod(kernel), prod(size))
+    filters = weight.reshape(op.groups, k // op.groups, channels * prod(kernel))
+    y = filters @ columns
     return _epilogue(y.reshape(x.shape[0], k, *size), weights, op.activation)
 
 

@@ -12,6 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
+from reprlib import repr as short_repr
 from typing import ClassVar
 
 from gossamer.counts import conv2d_macs, linear_macs
@@ -23,6 +24,10 @@ Pair = tuple[int, int]
 Padding = tuple[int, int, int, int]
 
 ACTIVATIONS = ("identity", "relu", "relu6")
+
+# Bounds on attributes, so that a hostile file cannot ask for absurd windows or permutations.
+LARGEST_WINDOW = 4096
+LARGEST_CHANNELS = 2**20
 
 
 class Op(ABC):
@@ -57,12 +62,45 @@ def _check_rank(shape: Shape, rank: int) -> None:
 def _check_vectors(weights: Mapping[str, Shape], length: int) -> None:
     for role in ("bias", "scale", "shift"):
         if role in weights and weights[role] != (length,):
-            raise ShapeError(f"{role} needs one number a channel", got=weights[role], expected=(length,))
+            raise ShapeError(
+                f"{role} needs one number a channel", got=weights[role], expected=(length,)
+            )
 
 
 def _check_activation(name: str) -> None:
-    if name not in ACTIVATIONS:
-        raise ShapeError("unknown activation", got=name, expected=ACTIVATIONS)
+    if not isinstance(name, str) or name not in ACTIVATIONS:
+        raise ShapeError("unknown activation", got=short_repr(name), expected=ACTIVATIONS)
+
+
+def _check_integers(label: str, values: object, length: int, least: int, most: int) -> None:
+    """Raise ShapeError unless `values` is a tuple of `length` integers in least…most."""
+    if not (
+        isinstance(values, tuple)
+        and len(values) == length
+        and all(type(v) is int and least <= v <= most for v in values)
+    ):
+        expected = f"{length} integers in {least}…{most}" if length > 1 else f"{least}…{most}"
+        raise ShapeError(f"bad {label}", got=short_repr(values), expected=expected)
+
+
+def _check_window(stride: Pair, padding: Padding, dilation: Pair = (1, 1)) -> None:
+    _check_integers("stride", stride, 2, 1, LARGEST_WINDOW)
+    _check_integers("dilation", dilation, 2, 1, LARGEST_WINDOW)
+    _check_integers("padding", padding, 4, 0, LARGEST_WINDOW)
+
+
+def _check_pool(kernel: Pair, stride: Pair, padding: Padding, dilation: Pair = (1, 1)) -> None:
+    """Check a pooling window; as in PyTorch, padding is at most half of its span."""
+    _check_integers("kernel", kernel, 2, 1, LARGEST_WINDOW)
+    _check_window(stride, padding, dilation)
+    half = [(dilation[axis] * (kernel[axis] - 1) + 1) // 2 for axis in (0, 1)]
+    if any(size > half[side % 2] for side, size in enumerate(padding)):
+        raise ShapeError("padding is more than half of the window", got=padding, expected=half)
+
+
+def _check_sizes(shape: Shape) -> None:
+    if min(shape) < 1:
+        raise ShapeError("weights must not be empty", got=shape)
 
 
 @dataclass(frozen=True)
@@ -85,17 +123,26 @@ class Conv2d(Op):
 
     def __post_init__(self) -> None:
         _check_activation(self.activation)
+        _check_window(self.stride, self.padding, self.dilation)
+        _check_integers("groups", (self.groups,), 1, 1, LARGEST_CHANNELS)
 
     def output_shape(self, inputs: Sequence[Shape], weights: Mapping[str, Shape]) -> Shape:
         """Return (N, K, H', W')."""
         _check_rank(inputs[0], 4)
         _check_rank(weights["weight"], 4)
+        _check_sizes(weights["weight"])
         n, c, height, width = inputs[0]
         k, channels, *kernel = weights["weight"]
-        if self.groups < 1 or c != channels * self.groups or k % self.groups:
-            raise ShapeError(f"weight does not fit {c} channels in {self.groups} groups", got=weights["weight"])
+        if c != channels * self.groups or k % self.groups:
+            raise ShapeError(
+                f"weight does not fit {c} channels in {self.groups} groups", got=weights["weight"]
+            )
         _check_vectors(weights, k)
-        return (n, k, *window_size((height, width), tuple(kernel), self.stride, self.padding, self.dilation))
+        return (
+            n,
+            k,
+            *window_size((height, width), tuple(kernel), self.stride, self.padding, self.dilation),
+        )
 
     def macs(self, output: Shape, weights: Mapping[str, Shape]) -> int:
         """Return K · C/G · R · S · H' · W'."""
@@ -119,9 +166,14 @@ class Linear(Op):
         """Return (N, K)."""
         _check_rank(inputs[0], 2)
         _check_rank(weights["weight"], 2)
+        _check_sizes(weights["weight"])
         k, features = weights["weight"]
         if inputs[0][1] != features:
-            raise ShapeError("weight does not fit the features", got=weights["weight"], expected=f"(K, {inputs[0][1]})")
+            raise ShapeError(
+                "weight does not fit the features",
+                got=weights["weight"],
+                expected=f"(K, {inputs[0][1]})",
+            )
         _check_vectors(weights, k)
         return (inputs[0][0], k)
 
@@ -139,8 +191,6 @@ class ScaleShift(Op):
 
     def output_shape(self, inputs: Sequence[Shape], weights: Mapping[str, Shape]) -> Shape:
         """Return the input's shape."""
-        if len(inputs[0]) not in (2, 4):
-            raise ShapeError("expects (N, C, H, W) or (N, F)", got=inputs[0])
         _check_vectors(weights, inputs[0][1])
         return inputs[0]
 
@@ -173,10 +223,15 @@ class MaxPool2d(Op):
 
     kind: ClassVar[str] = "max_pool2d"
 
+    def __post_init__(self) -> None:
+        _check_pool(self.kernel, self.stride, self.padding, self.dilation)
+
     def output_shape(self, inputs: Sequence[Shape], weights: Mapping[str, Shape]) -> Shape:
         """Return (N, C, H', W')."""
         _check_rank(inputs[0], 4)
-        size = window_size(inputs[0][2:], self.kernel, self.stride, self.padding, self.dilation, self.ceil_mode)
+        size = window_size(
+            inputs[0][2:], self.kernel, self.stride, self.padding, self.dilation, self.ceil_mode
+        )
         return (*inputs[0][:2], *size)
 
 
@@ -196,10 +251,15 @@ class AvgPool2d(Op):
 
     kind: ClassVar[str] = "avg_pool2d"
 
+    def __post_init__(self) -> None:
+        _check_pool(self.kernel, self.stride, self.padding)
+
     def output_shape(self, inputs: Sequence[Shape], weights: Mapping[str, Shape]) -> Shape:
         """Return (N, C, H', W')."""
         _check_rank(inputs[0], 4)
-        size = window_size(inputs[0][2:], self.kernel, self.stride, self.padding, (1, 1), self.ceil_mode)
+        size = window_size(
+            inputs[0][2:], self.kernel, self.stride, self.padding, (1, 1), self.ceil_mode
+        )
         return (*inputs[0][:2], *size)
 
 
@@ -259,13 +319,21 @@ class ChannelPermute(Op):
     kind: ClassVar[str] = "channel_permute"
 
     def __post_init__(self) -> None:
-        if sorted(self.order) != list(range(len(self.order))):
-            raise ShapeError("the order of channels must be a permutation", got=f"{self.order[:8]}…")
+        order = self.order
+        if (
+            not isinstance(order, tuple)
+            or not 1 <= len(order) <= LARGEST_CHANNELS
+            or not all(type(channel) is int for channel in order)
+            or sorted(order) != list(range(len(order)))
+        ):
+            raise ShapeError("the order of channels must be a permutation", got=short_repr(order))
 
     def output_shape(self, inputs: Sequence[Shape], weights: Mapping[str, Shape]) -> Shape:
         """Return the input's shape."""
         if inputs[0][1] != len(self.order):
-            raise ShapeError("the order does not fit the channels", got=len(self.order), expected=inputs[0][1])
+            raise ShapeError(
+                "the order does not fit the channels", got=len(self.order), expected=inputs[0][1]
+            )
         return inputs[0]
 
 
@@ -328,7 +396,9 @@ def shuffle_order(channels: int, groups: int) -> tuple[int, ...]:
         >>> shuffle_order(6, 2)
         (0, 3, 1, 4, 2, 5)
     """
-    if groups < 1 or channels % groups:
-        raise ShapeError("groups must divide the channels", got=groups, expected=f"a divisor of {channels}")
+    if groups < 1 or channels < 1 or channels % groups:
+        raise ShapeError(
+            "groups must divide the channels", got=groups, expected=f"a divisor of {channels}"
+        )
     width = channels // groups
     return tuple(a * width + b for b in range(width) for a in range(groups))

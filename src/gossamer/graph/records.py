@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import MISSING, fields
+from reprlib import repr as short_repr
 from typing import Any
 
-from gossamer.errors import GraphError, ShapeError
-from gossamer.graph.ops import OPS, ChannelPermute, Op, shuffle_order
+from gossamer.errors import GraphError
+from gossamer.graph.ops import LARGEST_CHANNELS, OPS, ChannelPermute, Op, shuffle_order
 
 _KINDS: Mapping[str, type[Op]] = {op.kind: op for op in OPS}
-_LARGEST_ATTRIBUTE = 2**24
 
 
 def op_to_dict(op: Op) -> dict[str, Any]:
@@ -37,20 +37,25 @@ def op_to_dict(op: Op) -> dict[str, Any]:
 def op_from_dict(data: Mapping[str, Any]) -> Op:
     """Rebuild an operator; raises GraphError on unknown kinds, fields or types."""
     if not isinstance(data, Mapping):
-        raise GraphError("not an operator", got=data)
+        raise GraphError("not an operator", got=short_repr(data))
     attributes = dict(data)
     kind = attributes.pop("kind", None)
     cls = _KINDS.get(kind) if isinstance(kind, str) else None
     if cls is None:
-        raise GraphError("unknown operator", got=kind, expected=sorted(_KINDS))
+        raise GraphError("unknown operator", got=short_repr(kind), expected=sorted(_KINDS))
     try:
-        if cls is ChannelPermute and "shuffle" in attributes:
-            channels, groups = _integer(attributes.pop("channels")), _integer(attributes.pop("shuffle"))
-            attributes["order"] = list(shuffle_order(channels, groups))
+        if cls is ChannelPermute and "order" not in attributes:
+            channels, groups = attributes.pop("channels"), attributes.pop("shuffle")
+            attributes["order"] = list(shuffle_order(_integer(channels), _integer(groups)))
         known = {f.name: f for f in fields(cls)}  # type: ignore[arg-type]
-        return cls(**{name: _convert(known[name].type, value) for name, value in attributes.items()})
-    except (KeyError, TypeError, ValueError, ShapeError) as error:
-        raise GraphError(f"bad attributes of {kind}", got=f"{type(error).__name__}: {error}") from None
+        return cls(
+            **{name: _convert(known[name].type, value) for name, value in attributes.items()}
+        )
+    except KeyError as error:
+        problem = f"unknown or missing attribute of {kind}"
+        raise GraphError(problem, got=short_repr(error.args[0])) from None
+    except (TypeError, ValueError) as error:  # ShapeError is a ValueError
+        raise GraphError(f"bad attributes of {kind}: {error}") from None
 
 
 def _convert(annotation: Any, value: Any) -> Any:
@@ -62,18 +67,14 @@ def _convert(annotation: Any, value: Any) -> Any:
             return value
         case "str" if isinstance(value, str):
             return value
-        case "Pair" if len(value) == 2:
+        case "Pair" | "Padding" | "tuple[int, ...]" if isinstance(value, list):
             return tuple(_integer(v) for v in value)
-        case "Padding" if len(value) == 4:
-            return tuple(_integer(v) for v in value)
-        case "tuple[int, ...]" if isinstance(value, list):
-            return tuple(_integer(v) for v in value)
-    raise ValueError(f"{value!r} is not a {annotation}")
+    raise ValueError(f"{short_repr(value)} is not a {annotation}")
 
 
 def _integer(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= _LARGEST_ATTRIBUTE:
-        raise ValueError(f"{value!r} is not an integer in 0…{_LARGEST_ATTRIBUTE}")
+    if type(value) is not int or not 0 <= value <= LARGEST_CHANNELS:
+        raise ValueError(f"{short_repr(value)} is not an integer in 0…{LARGEST_CHANNELS}")
     return value
 
 

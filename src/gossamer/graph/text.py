@@ -18,7 +18,9 @@ def format_graph(graph: Graph) -> str:
     lines = [f"graph {graph.name!r}", f"  {graph.input.name}: {graph.input}"]
     for node in graph.nodes:
         shape = "×".join(str(size) for size in shapes[node.name][1:])
-        lines.append(f"  {node.name}: {shape} = {_call(node)}{_attributes(node.op)}{_weights(graph, node)}")
+        lines.append(
+            f"  {node.name}: {shape} = {_call(node)}{_attributes(node.op)}{_weights(graph, node)}"
+        )
     return "\n".join([*lines, f"  return {graph.output}"])
 
 
@@ -43,5 +45,8 @@ def _weights(graph: Graph, node: Node) -> str:
     for role, name in node.weights.items():
         layout = graph.weights[name]
         shape = "×".join(str(size) for size in layout.shape)
-        parts.append(f"{role}: {layout.kind} {shape}" + (f" {layout.density:.0%}" if layout.density < 1 else ""))
+        parts.append(
+            f"{role}: {layout.kind} {shape}"
+            + (f" {layout.density:.0%}" if layout.density < 1 else "")
+        )
     return f" [{'; '.join(parts)}]" if parts else ""

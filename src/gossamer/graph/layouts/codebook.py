@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import prod
 from typing import ClassVar, Self
 
 import numpy as np
@@ -40,18 +39,26 @@ class Codebook(Layout):
         object.__setattr__(self, "positions", frozen_array(self.positions, np.uint32))
         object.__setattr__(self, "codes", frozen_array(self.codes, np.uint16))
         object.__setattr__(self, "centroids", frozen_array(self.centroids, np.float32))
-        check_positions(self.positions, prod(self.shape))
+        check_positions(self.positions, self.shape)
         if self.codes.shape != self.positions.shape:
-            raise ShapeError("one code a position", got=self.codes.shape, expected=self.positions.shape)
+            raise ShapeError(
+                "one code a position", got=self.codes.shape, expected=self.positions.shape
+            )
         if self.centroids.ndim != 1 or len(self.centroids) > 2**16:
-            raise ShapeError("centroids must be a vector of at most 65,536", got=self.centroids.shape)
+            raise ShapeError(
+                "centroids must be a vector of at most 65,536", got=self.centroids.shape
+            )
         if len(self.codes) and int(self.codes.max()) >= len(self.centroids):
-            raise ShapeError("a code has no centroid", got=int(self.codes.max()), expected=f"< {len(self.centroids)}")
+            raise ShapeError(
+                "a code has no centroid",
+                got=int(self.codes.max()),
+                expected=f"< {len(self.centroids)}",
+            )
 
     @property
     def nonzeros(self) -> int:
-        """The number of stored entries."""
-        return len(self.positions)
+        """The number of entries that are not exactly zero (a stored zero does not count)."""
+        return int(np.count_nonzero(self.centroids[self.codes]))
 
     def to_dense(self) -> np.ndarray:
         """Return the float32 array of `shape`."""
@@ -66,7 +73,9 @@ class Codebook(Layout):
         positions = np.flatnonzero(flat)
         centroids, codes = np.unique(flat[positions], return_inverse=True)
         if len(centroids) > 2**16:
-            raise ShapeError("too many distinct values for a codebook", got=len(centroids), expected="≤ 65536")
+            raise ShapeError(
+                "too many distinct values for a codebook", got=len(centroids), expected="≤ 65536"
+            )
         return cls(tuple(array.shape), positions, codes, centroids)
 
     def parts(self) -> tuple[np.ndarray, ...]:

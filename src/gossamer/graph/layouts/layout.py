@@ -64,7 +64,14 @@ class Layout(ABC):
 
 
 def frozen_array(array: np.ndarray, dtype: type) -> np.ndarray:
-    """Return a read-only, contiguous copy-if-needed of `array` as `dtype`."""
+    """Return a read-only, contiguous copy-if-needed of `array` as `dtype`.
+
+    Raises:
+        ShapeError: if `dtype` is an integer type that does not hold the entries.
+    """
+    array = np.asarray(array)
+    if np.issubdtype(dtype, np.integer) and not _fits(array, dtype):
+        raise ShapeError(f"the entries are not all {np.dtype(dtype).name}", got=array.dtype)
     result = np.ascontiguousarray(array, dtype)
     if result is array and result.flags.writeable:
         result = result.copy()
@@ -72,9 +79,26 @@ def frozen_array(array: np.ndarray, dtype: type) -> np.ndarray:
     return result
 
 
-def check_positions(positions: np.ndarray, size: int) -> None:
-    """Raise ShapeError unless flat positions increase strictly and stay below `size`."""
+def _fits(array: np.ndarray, dtype: type) -> bool:
+    """Whether every entry is an integer that `dtype` holds."""
+    if not array.size or array.dtype == dtype:
+        return True
+    most = np.iinfo(dtype).max
+    return array.dtype.kind in "iu" and array.min() >= 0 and array.max() <= most
+
+
+def check_positions(positions: np.ndarray, shape: tuple[int, ...]) -> None:
+    """Raise ShapeError unless flat positions increase strictly and lie inside `shape`."""
+    if not isinstance(shape, tuple) or not all(type(s) is int and s >= 0 for s in shape):
+        raise ShapeError("a shape is a tuple of integers ≥ 0", got=shape)
+    size = prod(shape)
+    if size > 2**32:
+        raise ShapeError("a sparse tensor has at most 2³² entries", got=shape)
     if positions.ndim != 1:
         raise ShapeError("positions must be a vector", got=positions.shape)
-    if len(positions) and (int(positions[-1]) >= size or not (positions[1:] > positions[:-1]).all()):
-        raise ShapeError("positions must increase strictly and lie inside the tensor", expected=f"< {size}")
+    if len(positions) and (
+        int(positions[-1]) >= size or not (positions[1:] > positions[:-1]).all()
+    ):
+        raise ShapeError(
+            "positions must increase strictly and lie inside the tensor", expected=f"< {size}"
+        )

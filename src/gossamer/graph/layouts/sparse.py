@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import prod
 from typing import ClassVar, Self
 
 import numpy as np
@@ -37,14 +36,16 @@ class Sparse(Layout):
     def __post_init__(self) -> None:
         object.__setattr__(self, "positions", frozen_array(self.positions, np.uint32))
         object.__setattr__(self, "values", frozen_array(self.values, np.float32))
-        check_positions(self.positions, prod(self.shape))
+        check_positions(self.positions, self.shape)
         if self.values.shape != self.positions.shape:
-            raise ShapeError("one value a position", got=self.values.shape, expected=self.positions.shape)
+            raise ShapeError(
+                "one value a position", got=self.values.shape, expected=self.positions.shape
+            )
 
     @property
     def nonzeros(self) -> int:
-        """The number of stored entries."""
-        return len(self.positions)
+        """The number of entries that are not exactly zero (a stored zero does not count)."""
+        return int(np.count_nonzero(self.values))
 
     def to_dense(self) -> np.ndarray:
         """Return the float32 array of `shape`."""
