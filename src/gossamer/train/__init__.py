@@ -1,0 +1,1 @@
+"""Training: one plain loop, recipes as data, data sets held in memory as 8-bit pixels."""

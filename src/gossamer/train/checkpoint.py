@@ -1,0 +1,104 @@
+"""A training checkpoint: one safetensors file, weights and optimiser tensors, the rest as JSON.
+
+The JSON text stands in the file's own metadata, so that one rename replaces both together. There
+is no generator state to save: order, augmentation and dropout of an epoch follow from the seed and
+the epoch's number alone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn, optim
+
+from gossamer.errors import DataError
+from gossamer.train.history import EpochRecord
+from gossamer.train.recipe import Recipe
+
+_MODEL, _OPTIMISER = "model.", "optimiser."
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Where a training stands.
+
+    Args:
+        recipe: what it follows.
+        history: one record a finished epoch.
+    """
+
+    recipe: Recipe
+    history: tuple[EpochRecord, ...]
+
+
+def write_tensors(
+    path: str | Path, tensors: Mapping[str, Tensor], notes: Mapping[str, object]
+) -> None:
+    """Write tensors and JSON notes to a safetensors file, under a temporary name first."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        copies = {key: value.detach().cpu().clone().contiguous() for key, value in tensors.items()}
+        save_file(copies, partial, metadata={"gossamer": json.dumps(notes)})
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def read_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict]:
+    """Read what `write_tensors` wrote.
+
+    Raises:
+        DataError: if the file is missing, damaged, or was not written by `write_tensors`.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            notes = json.loads((file.metadata() or {})["gossamer"])
+            return {key: file.get_tensor(key) for key in file.keys()}, notes  # noqa: SIM118
+    except FileNotFoundError:
+        raise DataError("no such file", where=path) from None
+    except (SafetensorError, OSError, KeyError, ValueError) as error:
+        raise DataError("not a checkpoint of gossamer", where=path, got=error) from None
+
+
+def save_checkpoint(
+    path: str | Path, state: Checkpoint, model: nn.Module, optimiser: optim.Optimizer
+) -> None:
+    """Write a checkpoint file."""
+    tensors = {_MODEL + key: value for key, value in model.state_dict().items()}
+    for name, parameter in model.named_parameters():
+        for key, value in optimiser.state[parameter].items():
+            if isinstance(value, Tensor):
+                tensors[f"{_OPTIMISER}{name}.{key}"] = value
+    write_tensors(path, tensors, asdict(state))
+
+
+def load_checkpoint(path: str | Path, model: nn.Module, optimiser: optim.Optimizer) -> Checkpoint:
+    """Put a checkpoint's tensors into model and optimiser, and return where the training stood.
+
+    Raises:
+        DataError: if the file cannot be read or belongs to another network.
+    """
+    tensors, notes = read_tensors(path)
+    weights = {k.removeprefix(_MODEL): v for k, v in tensors.items() if k.startswith(_MODEL)}
+    try:
+        recipe = Recipe.from_dict(notes["recipe"])
+        history = tuple(EpochRecord(**record) for record in notes["history"])
+        model.load_state_dict(weights)
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise DataError("the checkpoint is of another network", where=path, got=error) from None
+    parameters = dict(model.named_parameters())
+    for label, value in tensors.items():
+        if label.startswith(_OPTIMISER):
+            name, key = label.removeprefix(_OPTIMISER).rsplit(".", 1)
+            # Adam keeps its step counter on the CPU; everything shaped like the weight follows it.
+            home = parameters[name].device if value.ndim else value.device
+            optimiser.state[parameters[name]][key] = value.to(home)
+    return Checkpoint(recipe, history)
