@@ -1,0 +1,89 @@
+"""Graphs in files."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from gossamer.codec.limits import Limits
+from gossamer.codec.read import decode
+from gossamer.codec.write import encode
+from gossamer.errors import FormatError, LimitExceededError, VerificationError
+from gossamer.graph import Graph
+
+
+def save(graph: Graph, path: str | Path, *, limits: Limits | None = None) -> Path:
+    """Write a graph to a `.goss` file and return its path.
+
+    The bytes are decoded again and compared before the file appears under its name, so that a file
+    that exists can be read and holds exactly this graph.
+
+    Args:
+        graph: a well-formed graph.
+        path: of the file; an existing file is replaced.
+        limits: of the readers that the file is for; default `Limits()`.
+
+    Raises:
+        GraphError: if the graph is not well formed.
+        FormatError: if the format cannot hold it, a reader with these limits would refuse it, or
+            the file cannot be written.
+    """
+    path = Path(path)
+    if path.suffix.lower() == ".onnx":
+        raise FormatError(
+            "this writes .goss files, not ONNX", where=path, hint="choose a name that ends in .goss"
+        )
+    data = encode(graph)
+    if decode(data, limits) != graph:
+        raise VerificationError("the encoded graph decodes to another one", where=path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_bytes(data)
+        temporary.replace(path)
+    except OSError as error:
+        raise FormatError("the file cannot be written", where=path, got=error.strerror) from None
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path
+
+
+def load(path: str | Path, *, limits: Limits | None = None) -> Graph:
+    """Read a graph from a `.goss` file.
+
+    Args:
+        path: of the file.
+        limits: how much the file may ask for; default `Limits()`.
+
+    Raises:
+        FormatError: or one of its subclasses, if there is no such file or it is not a well-formed
+            `.goss` file within the limits.
+    """
+    path = Path(path)
+    if path.suffix.lower() == ".onnx":
+        raise FormatError("ONNX files cannot be read yet", where=path, expected="a .goss file")
+    try:
+        return decode(read_bytes(path, limits or Limits()), limits)
+    except FormatError as error:
+        if error.where is None:
+            error.where = path
+        else:
+            error.where = f"{path}: {error.where}" if error.where != path else path
+        raise
+
+
+def read_bytes(path: Path, limits: Limits) -> bytes:
+    """Return a file's bytes; raises FormatError if it is not a file or too long."""
+    if path.is_dir():
+        raise FormatError("this is a directory", where=path, expected="a .goss file")
+    if not path.is_file():
+        raise FormatError("no such file", where=path)
+    try:
+        with path.open("rb") as file:
+            data = file.read(limits.file_bytes + 1)
+    except OSError as error:
+        raise FormatError("the file cannot be read", where=path, got=error.strerror) from None
+    if len(data) > limits.file_bytes:
+        raise LimitExceededError(
+            "the file is too long", where=path, expected=f"≤ {limits.file_bytes} bytes"
+        )
+    return data

@@ -1,0 +1,147 @@
+"""Where the bytes of a file went: every byte is accounted for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from gossamer.codec.container import VERSION
+from gossamer.codec.files import read_bytes
+from gossamer.codec.limits import Limits
+from gossamer.codec.read import Section, read_contents
+from gossamer.codec.section import Stream
+from gossamer.counts import entropy_bits, position_bits
+from gossamer.graph import Codebook, Graph, Layout
+
+
+@dataclass(frozen=True)
+class TensorReport:
+    """One weight tensor in a file.
+
+    Args:
+        name: of the weight.
+        layout: dense, sparse, codebook.
+        shape: of the tensor.
+        nonzeros: entries stored as such (dense: entries that are not zero).
+        density: nonzeros / entries.
+        size_bytes: its part of the file. Tensors that share a section share its bytes by entries.
+        entropy_bits: zero-order bound of its positions and values, tables and centroids not
+            counted: n · H2(density), plus the entropy of values, or of codes.
+        streams: of its section, in order.
+        shared: whether other tensors lie in the same section.
+    """
+
+    name: str
+    layout: str
+    shape: tuple[int, ...]
+    nonzeros: int
+    density: float
+    size_bytes: int
+    entropy_bits: float
+    streams: tuple[Stream, ...]
+    shared: bool
+
+    @property
+    def entries(self) -> int:
+        """Number of entries, zeros included."""
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    @property
+    def bits_per_weight(self) -> float:
+        """Bits of the file per entry, zeros included."""
+        return 8 * self.size_bytes / self.entries if self.entries else 0.0
+
+    @property
+    def coders(self) -> tuple[str, ...]:
+        """The coders of its streams, in order."""
+        return tuple(stream.coder for stream in self.streams)
+
+
+@dataclass(frozen=True)
+class FileReport:
+    """A `.goss` file: `header_bytes` + `frame_bytes` + all tensors' `size_bytes` = `size_bytes`.
+
+    Args:
+        name: of the network.
+        version: of the format.
+        size_bytes: of the file.
+        header_bytes: the JSON header, as stored.
+        frame_bytes: magic, version, lengths and checksums.
+        tensors: in the order of first use.
+    """
+
+    name: str
+    version: int
+    size_bytes: int
+    header_bytes: int
+    frame_bytes: int
+    tensors: tuple[TensorReport, ...]
+
+    @property
+    def bits_per_weight(self) -> float:
+        """Bits of the whole file per entry of its tensors."""
+        entries = sum(tensor.entries for tensor in self.tensors)
+        return 8 * self.size_bytes / entries if entries else 0.0
+
+
+def inspect_file(path: str | Path, *, limits: Limits | None = None) -> FileReport:
+    """Read a file completely and report where its bytes went.
+
+    Raises:
+        FormatError: as `gossamer.load` does.
+    """
+    limits = limits or Limits()
+    return inspect_bytes(read_bytes(Path(path), limits), limits=limits)
+
+
+def inspect_bytes(data: bytes, *, limits: Limits | None = None) -> FileReport:
+    """Report on a file that is in memory; see `inspect_file`."""
+    contents = read_contents(data, limits or Limits())
+    found = {
+        report.name: report for s in contents.sections for report in _reports(s, contents.graph)
+    }
+    return FileReport(
+        name=contents.graph.name,
+        version=VERSION,
+        size_bytes=len(data),
+        header_bytes=contents.container.header_bytes,
+        frame_bytes=contents.container.frame_bytes,
+        tensors=tuple(found[name] for name in contents.graph.weights),
+    )
+
+
+def _reports(section: Section, graph: Graph) -> list[TensorReport]:
+    layouts = [graph.weights[name] for name in section.names]
+    return [
+        TensorReport(
+            name=name,
+            layout=layout.kind,
+            shape=layout.shape,
+            nonzeros=layout.nonzeros,
+            density=layout.density,
+            size_bytes=size_bytes,
+            entropy_bits=_entropy_bits(layout),
+            streams=section.streams,
+            shared=len(layouts) > 1,
+        )
+        for name, layout, size_bytes in zip(
+            section.names, layouts, _shares(section.size_bytes, layouts), strict=True
+        )
+    ]
+
+
+def _shares(size_bytes: int, layouts: list[Layout]) -> list[int]:
+    """Divide a section's bytes among its tensors by entries, so that the parts add up exactly."""
+    ends = np.cumsum([layout.size for layout in layouts])
+    whole = max(int(ends[-1]), 1)
+    marks = [size_bytes * int(end) // whole for end in ends[:-1]]
+    return np.diff([0, *marks, size_bytes]).tolist()
+
+
+def _entropy_bits(layout: Layout) -> float:
+    if layout.kind == "dense":
+        return entropy_bits(layout.to_dense().ravel().view(np.uint32))
+    values = layout.codes if isinstance(layout, Codebook) else layout.parts()[1].view(np.uint32)
+    return position_bits(layout.size, layout.nonzeros) + entropy_bits(values)

@@ -1,0 +1,139 @@
+"""Bytes → graph, trusting nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+from gossamer.codec.container import Container, unpack
+from gossamer.codec.header import Outline, describe, outline
+from gossamer.codec.limits import Budget, Limits
+from gossamer.codec.section import SectionReader, Stream
+from gossamer.codec.streams import FORMS
+from gossamer.errors import FormatError, GossamerError, LimitExceededError
+from gossamer.graph import Graph, Layout, infer_shapes, verify
+
+
+@dataclass(frozen=True)
+class Section:
+    """What a section was found to hold.
+
+    Args:
+        layout: kind of its tensors.
+        names: of its tensors.
+        streams: in order.
+        size_bytes: length.
+    """
+
+    layout: str
+    names: tuple[str, ...]
+    streams: tuple[Stream, ...]
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class Contents:
+    """A file read completely: its graph, and where its bytes went."""
+
+    graph: Graph
+    container: Container
+    sections: tuple[Section, ...]
+
+
+def decode(data: bytes | memoryview, limits: Limits | None = None) -> Graph:
+    """Return the graph that `encode` was given, bit for bit.
+
+    Args:
+        data: a `.goss` file.
+        limits: how much the file may ask for; default `Limits()`.
+
+    Raises:
+        FormatError: or one of its subclasses, for any bytes that are not a well-formed file within
+            the limits.
+    """
+    return read_contents(data, limits or Limits()).graph
+
+
+def read_contents(data: bytes | memoryview, limits: Limits) -> Contents:
+    """Return all that a file holds; raises as `decode` does."""
+    container = unpack(data, limits)
+    try:
+        return _read(container, limits, Budget(limits, memoryview(data).nbytes))
+    except FormatError:
+        raise
+    except (GossamerError, ArithmeticError, ValueError) as error:
+        # A hostile header reaches into the operators' own checks, which raise their own errors.
+        problem = error.problem if isinstance(error, GossamerError) else str(error)
+        where = error.where if isinstance(error, GossamerError) else "header"
+        raise FormatError(f"not a well-formed network: {problem}", where=where) from None
+
+
+def _read(container: Container, limits: Limits, budget: Budget) -> Contents:
+    outlined = outline(container.header, limits, budget)
+    plan = _plan(container, len(outlined.tensors))
+    names = list(outlined.tensors)
+    weights: dict[str, Layout] = {}
+    sections: list[Section] = []
+    for (kind, numbers), data in zip(plan, container.sections, strict=True):
+        reader = SectionReader(data, budget)
+        held = tuple(names[number] for number in numbers)
+        weights.update(zip(held, _read_section(reader, kind, held, outlined), strict=True))
+        sections.append(Section(kind, held, tuple(reader.streams), len(data)))
+    graph = _checked(outlined, {name: weights[name] for name in names}, limits)
+    if describe(graph) != {
+        key: value for key, value in container.header.items() if key != "sections"
+    }:
+        raise FormatError("the header says more than the network holds", where="header")
+    return Contents(graph, container, tuple(sections))
+
+
+def _plan(container: Container, tensors: int) -> list[tuple[str, list[int]]]:
+    """Return (layout, tensor numbers) of each section, every tensor in exactly one."""
+    items = container.header.get("sections")
+    if not isinstance(items, list) or len(items) != len(container.sections):
+        raise FormatError("one entry a section", where="header", expected=len(container.sections))
+    plan = [_plan_section(item) for item in items]
+    if sorted(number for _, numbers in plan for number in numbers) != list(range(tensors)):
+        raise FormatError("every tensor lies in exactly one section", where="header")
+    return plan
+
+
+def _plan_section(item: Any) -> tuple[str, list[int]]:
+    match item:
+        case [str(kind), [*numbers]] if kind in FORMS and all(
+            type(number) is int for number in numbers
+        ):
+            if numbers and (FORMS[kind].shared or len(numbers) == 1):
+                return kind, numbers
+    raise FormatError(
+        "not a section", where="header", got=str(item)[:80], expected=f"a layout of {list(FORMS)}"
+    )
+
+
+def _read_section(
+    reader: SectionReader, kind: str, names: Sequence[str], outlined: Outline
+) -> list[Layout]:
+    try:
+        layouts = FORMS[kind].read(reader, [outlined.tensors[name] for name in names])
+        reader.finish()
+    except FormatError as error:
+        if error.where is None:
+            error.where = f"weight {names[0]!r}"
+        raise
+    return layouts
+
+
+def _checked(outlined: Outline, weights: dict[str, Layout], limits: Limits) -> Graph:
+    """Return the graph, verified, none of its values larger than the limit."""
+    graph = Graph(
+        outlined.input, outlined.nodes, outlined.output, weights, outlined.record, outlined.name
+    )
+    verify(graph)
+    for name, shape in infer_shapes(graph).items():
+        if prod(shape) > limits.entries:
+            raise LimitExceededError(
+                "a value is too large", where=f"node {name!r}", expected=f"≤ {limits.entries}"
+            )
+    return graph

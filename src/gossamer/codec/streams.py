@@ -1,0 +1,172 @@
+"""Layout ↔ streams: what is written for each form of a weight tensor, as one table.
+
+| layout   | section                                                            |
+|----------|--------------------------------------------------------------------|
+| dense    | floats of all its tensors, one tensor after another                |
+| sparse   | nonzeros; positions; floats                                        |
+| codebook | centroids; their floats; nonzeros; positions; codes                |
+
+*Floats* are four streams, one for each byte of a float32, lowest first: the bytes with sign and
+exponent compress, the others mostly do not. *Positions* are a byte (width of gaps, +128 if by
+columns), the number of fillers, and the stream of gaps; absent where there are no nonzeros.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from gossamer.codec.coder.coder import LARGEST_ALPHABET
+from gossamer.codec.cursor import uvarint
+from gossamer.codec.gaps import (
+    WIDEST,
+    GapForm,
+    forms,
+    run_gaps,
+    symbol_counts,
+    to_positions,
+    to_symbols,
+)
+from gossamer.codec.section import SectionReader, smallest_size, write_stream
+from gossamer.errors import FormatError
+from gossamer.graph.layouts import Codebook, Dense, Layout, Sparse
+
+Shape = tuple[int, ...]
+_BY_COLUMNS = 128
+
+
+def write_floats(values: np.ndarray) -> bytes:
+    """Return float32 values as four streams, one a byte, lowest byte first."""
+    planes = values.astype("<f4", copy=False).ravel().view(np.uint8).reshape(-1, 4)
+    return b"".join(write_stream(plane, 256) for plane in planes.T)
+
+
+def read_floats(reader: SectionReader, count: int, label: str) -> np.ndarray:
+    """Return `count` float32 values, bit for bit as they were."""
+    planes = [reader.stream(f"{label} byte {index}", count, 256) for index in range(4)]
+    return (
+        np.stack(planes, axis=1).astype(np.uint8).view("<f4").ravel().astype(np.float32, copy=False)
+    )
+
+
+def write_positions(positions: np.ndarray, shape: Shape) -> bytes:
+    """Return the positions in the form that takes the fewest bytes; nothing for none."""
+    if not len(positions):
+        return b""
+    form = choose_form(positions, shape)
+    symbols = to_symbols(run_gaps(positions, shape, form.by_columns), form)
+    flags = form.bits + _BY_COLUMNS * form.by_columns
+    return (
+        bytes([flags])
+        + uvarint(len(symbols) - len(positions))
+        + write_stream(symbols, form.alphabet)
+    )
+
+
+def choose_form(positions: np.ndarray, shape: Shape) -> GapForm:
+    """Return the width and order of gaps with which the positions take the fewest bytes."""
+    distinct = {
+        by_columns: np.unique(run_gaps(positions, shape, by_columns), return_counts=True)
+        for by_columns in {form.by_columns for form in forms(shape)}
+    }
+
+    def size(form: GapForm) -> int:
+        return smallest_size(symbol_counts(*distinct[form.by_columns], form))
+
+    return min(forms(shape), key=size)
+
+
+def read_positions(reader: SectionReader, shape: Shape, nonzeros: int) -> np.ndarray:
+    """Return `nonzeros` flat positions, uint32, increasing."""
+    if nonzeros > prod(shape):
+        raise FormatError("more nonzeros than entries", got=nonzeros, expected=f"≤ {prod(shape)}")
+    if not nonzeros:
+        return np.zeros(0, np.uint32)
+    by_columns, bits = divmod(reader.byte(), _BY_COLUMNS)
+    if not 1 <= bits <= WIDEST:
+        raise FormatError("wrong width of gaps", got=bits, expected=f"1…{WIDEST}")
+    form = GapForm(bits, bool(by_columns))
+    fillers = reader.uvarint()
+    if fillers * form.filler >= prod(shape):
+        raise FormatError("more fillers than entries", got=fillers)
+    return to_positions(
+        reader.stream("gaps", nonzeros + fillers, form.alphabet), form, shape, nonzeros
+    )
+
+
+def _write_dense(layouts: Sequence[Any]) -> bytes:
+    return write_floats(np.concatenate([layout.values.ravel() for layout in layouts]))
+
+
+def _read_dense(reader: SectionReader, shapes: Sequence[Shape]) -> list[Layout]:
+    sizes = [prod(shape) for shape in shapes]
+    values = read_floats(reader, sum(sizes), "value")
+    parts = np.split(values, np.cumsum(sizes)[:-1])
+    return [Dense(part.reshape(shape)) for part, shape in zip(parts, shapes, strict=True)]
+
+
+def _write_sparse(layouts: Sequence[Any]) -> bytes:
+    (layout,) = layouts
+    return (
+        uvarint(layout.nonzeros)
+        + write_positions(layout.positions, layout.shape)
+        + write_floats(layout.values)
+    )
+
+
+def _read_sparse(reader: SectionReader, shapes: Sequence[Shape]) -> list[Layout]:
+    (shape,) = shapes
+    nonzeros = reader.uvarint()
+    positions = read_positions(reader, shape, nonzeros)
+    return [Sparse(shape, positions, read_floats(reader, nonzeros, "value"))]
+
+
+def _write_codebook(layouts: Sequence[Any]) -> bytes:
+    (layout,) = layouts
+    entries = len(layout.centroids)
+    return b"".join(
+        (
+            uvarint(entries),
+            write_floats(layout.centroids),
+            uvarint(layout.nonzeros),
+            write_positions(layout.positions, layout.shape),
+            write_stream(layout.codes, entries),
+        )
+    )
+
+
+def _read_codebook(reader: SectionReader, shapes: Sequence[Shape]) -> list[Layout]:
+    (shape,) = shapes
+    entries = reader.uvarint()
+    if entries > LARGEST_ALPHABET:
+        raise FormatError("too many centroids", got=entries, expected=f"≤ {LARGEST_ALPHABET}")
+    centroids = read_floats(reader, entries, "centroid")
+    nonzeros = reader.uvarint()
+    positions = read_positions(reader, shape, nonzeros)
+    return [Codebook(shape, positions, reader.stream("codes", nonzeros, entries), centroids)]
+
+
+@dataclass(frozen=True)
+class SectionForm:
+    """How the tensors of a section are written and read.
+
+    Args:
+        write: layouts → bytes.
+        read: reader, shapes → layouts; checks every count before it allocates.
+        shared: whether a section may hold several tensors.
+    """
+
+    write: Callable[[Sequence[Any]], bytes]
+    read: Callable[[SectionReader, Sequence[Shape]], list[Layout]]
+    shared: bool = False
+
+
+FORMS: Mapping[str, SectionForm] = {
+    "dense": SectionForm(_write_dense, _read_dense, shared=True),
+    "sparse": SectionForm(_write_sparse, _read_sparse),
+    "codebook": SectionForm(_write_codebook, _read_codebook),
+}
