@@ -75,3 +75,9 @@ def test_a_record_becomes_one_row_an_engine():
         ("gossamer", "1.500", "1.250–1.750", "1.000", "–"),
         ("torch", "4.500", "3.750–5.250", "3.000", "3.00× (3.00–3.00)"),
     )
+
+
+def test_columns_of_words_are_left_aligned():
+    table = Table(("a", "b", "c"), (("long", "word", "1"), ("x", "y", "100")), words=2)
+    assert table.to_text() == "a     b       c\nlong  word    1\nx     y     100"
+    assert table.to_markdown().splitlines()[1] == "| --- | --- | ---: |"

@@ -16,12 +16,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of text under column heads; the first column names the row, the others are numbers.
+    """Rows of text under column heads: first columns of words, then columns of numbers.
 
     Args:
         columns: heads, ≥ 1.
         rows: as many cells each as there are columns.
         title: above the table, may be empty.
+        words: how many columns hold words, ≥ 1; the rest hold numbers and are right-aligned.
 
     Raises:
         ShapeError: if a row has another number of cells.
@@ -36,6 +37,7 @@ class Table:
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     title: str = ""
+    words: int = 1
 
     def __post_init__(self) -> None:
         for row in self.rows:
@@ -50,7 +52,7 @@ class Table:
         widths = [max(len(line[i]) for line in lines) for i in range(len(self.columns))]
         text = [
             "  ".join(
-                cell.rjust(width) if column else cell.ljust(width)
+                cell.ljust(width) if column < self.words else cell.rjust(width)
                 for column, (cell, width) in enumerate(zip(line, widths, strict=True))
             ).rstrip()
             for line in lines
@@ -59,20 +61,19 @@ class Table:
 
     def to_markdown(self) -> str:
         """Return a Markdown table; numbers are right-aligned."""
-        rules = ("---", *("---:" for _ in self.columns[1:]))
+        rules = ["---" if i < self.words else "---:" for i in range(len(self.columns))]
         lines = [self.columns, rules, *self.rows]
         escaped = [[cell.replace("|", "\\|") for cell in line] for line in lines]
         return "\n".join(f"| {' | '.join(line)} |" for line in escaped)
 
     def to_html(self) -> str:
         """Return a `<table>`, every cell escaped."""
-        head = "".join(f"<th scope=col>{escape(column)}</th>" for column in self.columns)
-        body = "".join(
-            f"<tr><th scope=row>{escape(first)}</th>"
-            + "".join(f"<td>{escape(cell)}</td>" for cell in rest)
-            + "</tr>"
-            for first, *rest in self.rows
+        kinds = [" class=words" if i < self.words else "" for i in range(len(self.columns))]
+        head = "".join(
+            f"<th scope=col{kind}>{escape(column)}</th>"
+            for kind, column in zip(kinds, self.columns, strict=True)
         )
+        body = "".join(f"<tr>{_html_cells(row, kinds)}</tr>" for row in self.rows)
         caption = f"<caption>{escape(self.title)}</caption>" if self.title else ""
         return (
             f"<div class=scroll><table>{caption}<thead><tr>{head}</tr></thead>"
@@ -87,10 +88,17 @@ class Table:
 
         table = RichTable(title=self.title or None, box=box.SIMPLE_HEAD, title_justify="left")
         for number, column in enumerate(self.columns):
-            table.add_column(Text(column), justify="right" if number else "left")
+            table.add_column(Text(column), justify="left" if number < self.words else "right")
         for row in self.rows:
             table.add_row(*(Text(cell) for cell in row))
         return table
+
+
+def _html_cells(row: tuple[str, ...], kinds: list[str]) -> str:
+    first, *rest = row
+    return f"<th scope=row class=words>{escape(first)}</th>" + "".join(
+        f"<td{kind}>{escape(cell)}</td>" for kind, cell in zip(kinds[1:], rest, strict=True)
+    )
 
 
 def timing_table(record: Record) -> Table:

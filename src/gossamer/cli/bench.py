@@ -1,0 +1,63 @@
+"""`gossamer bench`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gossamer.cli.options import Json, NetFile, Threads
+
+
+def bench(
+    net: NetFile,
+    against: Annotated[
+        list[str] | None,
+        typer.Option(help="Rival engine: onnxruntime or openvino; may be repeated."),
+    ] = None,
+    threads: Threads = 1,
+    batch: Annotated[int, typer.Option(min=1, help="Images at once.")] = 1,
+    rounds: Annotated[int, typer.Option(min=1, help="Samples of each engine.")] = 31,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Also say what was chosen for each layer, and why.")
+    ] = False,
+    out: Annotated[Path | None, typer.Option(help="Write the record as a JSON line.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Time a network, in turns with other engines on the same random inputs.
+
+    Example: `gossamer bench net.goss --against onnxruntime --threads 2`
+    """
+    import numpy as np
+
+    import gossamer
+    from gossamer.bench.record import write_records
+    from gossamer.cli.output import print_json, print_table
+    from gossamer.cli.progress import track
+    from gossamer.report.table import timing_table
+
+    rivals = list(dict.fromkeys(against or []))
+    graph = gossamer.load(net)
+    shape = (batch, *graph.input.example[1:])
+    x = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+    command = f"gossamer bench {net} --threads {threads} --batch {batch} --rounds {rounds}"
+    command += "".join(f" --against {name}" for name in rivals)
+    samples = rounds * (1 + len(rivals))
+    with (
+        gossamer.compile(graph, threads=threads) as program,
+        track("timing", samples, shown=not as_json) as advance,
+    ):
+        record = gossamer.benchmark(
+            program, x, against=rivals, rounds=rounds, command=command, advance=advance
+        )
+        reasons = program.explain() if explain else ""
+    if out:
+        write_records(out, [record])
+    if as_json:
+        print_json(record.to_dict() | ({"explain": reasons} if explain else {}))
+        return
+    print_table(timing_table(record))
+    print(f"\n{record.machine}")
+    if reasons:
+        print(f"\n{reasons}")

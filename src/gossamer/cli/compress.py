@@ -1,0 +1,48 @@
+"""`gossamer compress`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gossamer.cli.options import DataName, Json
+
+
+def compress(
+    network: Annotated[
+        str,
+        typer.Argument(
+            metavar="NETWORK", help="A name from `gossamer nets`; leave it out if WEIGHTS says it."
+        ),
+    ],
+    weights: Annotated[
+        Path | None, typer.Argument(metavar="WEIGHTS", help="A safetensors file.")
+    ] = None,
+    recipe: Annotated[str, typer.Option(help="Name of a recipe, or a JSON file.")] = "digits",
+    data: DataName = "digits",
+    out: Annotated[Path, typer.Option(help="File to write.")] = Path("small.safetensors"),
+    as_json: Json = False,
+) -> None:
+    """Prune, share and retrain the weights of a network as a recipe says.
+
+    Example: `gossamer compress plain.safetensors --recipe digits --out small.safetensors`
+    """
+    from dataclasses import replace
+
+    import gossamer
+    from gossamer.cli.data_name import load_named_data
+    from gossamer.cli.network_file import load_network, save_network
+    from gossamer.cli.output import print_json
+    from gossamer.cli.recipe_file import read_json
+
+    file = load_network(network, weights)
+    how = read_json(Path(recipe)) if recipe.endswith(".json") else recipe
+    examples = load_named_data(data)
+    result = gossamer.compress(file.model, file.example(), how, data=examples)
+    save_network(out, replace(file, model=result.model, record=examples.record))
+    if as_json:
+        print_json({"network": file.network, "out": str(out), "ledger": result.ledger.to_dict()})
+    else:
+        print(f"{result.ledger}\n{file.network}: wrote {out}")

@@ -1,0 +1,147 @@
+"""The demo as a chain of functions: train, compress, export, save, run afresh, measure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+import gossamer
+from gossamer.bench.accuracy import accuracy, predict_classes
+from gossamer.bench.engines import ENGINES, Subject
+from gossamer.cli.demo.fresh_process import run_fresh
+from gossamer.cli.demo.parts import file_parts
+from gossamer.cli.demo.result import DemoResult, Mistake, Outcome, State, count_amounts
+from gossamer.cli.network_file import NetworkFile, save_network
+from gossamer.graph import Graph
+from gossamer.train.data import Data, load_data
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Say = Callable[[str], object]
+
+NETWORKS = {"digits-plain": "demo-plain", "digits-igc": "demo-igc"}
+RECIPE = "digits"
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What every network of the demo is tested and timed on."""
+
+    data: Data
+    seed: int
+    out: Path
+    say: Say
+
+    @property
+    def images(self) -> np.ndarray:
+        """The test split, float32 (N, 1, 8, 8)."""
+        return self.data.record.normalise(self.data.test.pixels)
+
+    @property
+    def labels(self) -> np.ndarray:
+        """The right classes, (N,)."""
+        return self.data.test.labels
+
+
+def run_demo(out: Path, *, seed: int = 0, say: Say = lambda line: None) -> DemoResult:
+    """Run the whole chain for both networks, and write their files to a folder.
+
+    Args:
+        out: folder; made if it is not there.
+        seed: of the split, the weights and the training.
+        say: called with one line before each step.
+
+    Raises:
+        VerificationError: if a step changed what the network computes.
+    """
+    start = perf_counter()
+    out.mkdir(parents=True, exist_ok=True)
+    bench = Bench(load_data("digits", seed=seed), seed, out, say)
+    outcomes = tuple(_run_network(bench, name, stem) for name, stem in NETWORKS.items())
+    return DemoResult(seed, outcomes, perf_counter() - start)
+
+
+def _run_network(bench: Bench, name: str, stem: str) -> Outcome:
+    bench.say(f"{name}: training")
+    dense = gossamer.create_model(name, seed=bench.seed)
+    gossamer.fit(dense, bench.data, _training(bench.seed))
+    dense_path = bench.out / f"{stem}-dense.safetensors"
+    save_network(dense_path, NetworkFile(name, dense))
+    bench.say(f"{name}: timing the dense network")
+    before = _measure(bench, dense, _export(bench, dense, name), dense_path)[0]
+
+    bench.say(f"{name}: pruning, sharing weights, retraining")
+    small = gossamer.compress(dense, bench.images[:1], RECIPE, data=bench.data)
+    graph = _export(bench, small.model, name)
+    path = bench.out / f"{stem}.goss"
+    gossamer.save(graph, path)
+    bench.say(f"{name}: timing the compressed network")
+    after, explanation = _measure(bench, small.model, gossamer.load(path), path)
+
+    bench.say(f"{name}: running the file in a fresh process without torch")
+    predicted = run_fresh(path, bench.images).argmax(axis=1)
+    agreeing = int((predicted == _classes_of_module(bench, small.model, graph)).sum())
+    return Outcome(
+        network=name,
+        before=before,
+        after=after,
+        asked_sparsity=small.asked_sparsity,
+        images=len(predicted),
+        agreeing=agreeing,
+        mistakes=_mistakes(predicted, bench.labels),
+        parts=file_parts(path),
+        explanation=explanation,
+        graph=graph,
+    )
+
+
+def _training(seed: int) -> object:
+    from gossamer.train.recipe import Recipe
+
+    return Recipe(seed=seed)
+
+
+def _export(bench: Bench, model: nn.Module, name: str) -> Graph:
+    return gossamer.export(model, bench.images[:1], record=bench.data.record, name=name)
+
+
+def _measure(bench: Bench, model: nn.Module, graph: Graph, path: Path) -> tuple[State, str]:
+    """Return a network's state, and what the compiler says about it."""
+    rivals = ["torch", *(["onnxruntime"] if _has_onnxruntime() else [])]
+    with gossamer.compile(graph, threads=1) as program:
+        record = gossamer.benchmark(
+            program, bench.images[:1], against=rivals, module=model, command="gossamer demo"
+        )
+        predicted = predict_classes(program, bench.images, batch=1)
+        explanation = program.explain()
+    state = State(
+        accuracy=accuracy(predicted, bench.labels),
+        parameters=sum(parameter.numel() for parameter in model.parameters()),
+        amounts=count_amounts(graph),
+        size_bytes=path.stat().st_size,
+        record=record,
+    )
+    return state, explanation
+
+
+def _has_onnxruntime() -> bool:
+    return bool(find_spec("onnxruntime") and find_spec("onnx"))
+
+
+def _classes_of_module(bench: Bench, model: nn.Module, graph: Graph) -> np.ndarray:
+    with ENGINES["torch"](Subject(graph, module=model)) as engine:
+        return predict_classes(engine, bench.images)
+
+
+def _mistakes(predicted: np.ndarray, labels: np.ndarray) -> tuple[Mistake, ...]:
+    return tuple(
+        Mistake(int(index), int(labels[index]), int(predicted[index]))
+        for index in np.flatnonzero(predicted != labels)
+    )

@@ -1,0 +1,80 @@
+"""The program `gossamer`: its verbs, and what becomes of errors."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from gossamer import __version__
+from gossamer.cli.bench import bench
+from gossamer.cli.compress import compress
+from gossamer.cli.demo.verb import demo
+from gossamer.cli.export import export
+from gossamer.cli.inspect import inspect
+from gossamer.cli.nets import nets
+from gossamer.cli.run import run
+from gossamer.cli.train import train
+from gossamer.errors import GossamerError
+
+_INTERRUPTED = 130  # what a shell reports for Ctrl-C: 128 + SIGINT
+_CommandLineError = typer.BadParameter.__mro__[2]  # click's base class, wherever typer keeps it
+
+app = typer.Typer(
+    name="gossamer",
+    help="Make convolutional networks sparse and compact: a smaller file, less CPU time.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+)
+for verb in (demo, nets, train, compress, export, inspect, run, bench):
+    app.command()(verb)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"gossamer {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    """Make convolutional networks sparse and compact: a smaller file, less CPU time."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the program and return its exit status.
+
+    0: done. 2: bad input, told in one line on standard error. 130: interrupted.
+
+    Args:
+        arguments: those of the process unless given.
+    """
+    try:
+        arguments = sys.argv[1:] if arguments is None else list(arguments)
+        status = app(arguments, prog_name="gossamer", standalone_mode=False)
+    except _CommandLineError as error:
+        return _complain(error.format_message())  # type: ignore[attr-defined]
+    except GossamerError as error:
+        return _complain(str(error))
+    except (typer.Abort, KeyboardInterrupt):
+        status = _INTERRUPTED
+    if status == _INTERRUPTED:
+        print("gossamer: interrupted", file=sys.stderr)
+    return status if isinstance(status, int) else 0
+
+
+def _complain(message: str) -> int:
+    line = " ".join(message.split())
+    print(f"gossamer: {line}", file=sys.stderr)
+    return 2

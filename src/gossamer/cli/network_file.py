@@ -1,0 +1,113 @@
+"""A network as a safetensors file: its weights, and in the file's metadata what they belong to.
+
+The verbs hand networks to each other in this form. A safetensors file from elsewhere will do where
+the network is named beside it.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gossamer.errors import DataError, MissingDependencyError, SpecError
+from gossamer.images import InputRecord
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@dataclass(frozen=True)
+class NetworkFile:
+    """A network with its weights.
+
+    Args:
+        network: name, as `create_model` takes it.
+        model: with the weights, in evaluation mode.
+        options: what else `create_model` was given.
+        record: how a picture becomes the input, if known.
+    """
+
+    network: str
+    model: nn.Module
+    options: dict[str, Any] = field(default_factory=dict)
+    record: InputRecord | None = None
+
+    def example(self) -> np.ndarray:
+        """Return zeros (1, C, H, W), of the record's size or of the one the network is made for."""
+        from gossamer.nets.registry import NETWORKS
+
+        if self.record is None:
+            shape = NETWORKS[self.network].input_shape
+        else:
+            shape = (self.record.channels, self.record.height, self.record.width)
+        return np.zeros((1, *shape), np.float32)
+
+
+def save_network(path: str | Path, file: NetworkFile) -> None:
+    """Write a network; replaces the file in one step."""
+    from gossamer.train.checkpoint import write_tensors
+
+    notes = {
+        "network": file.network,
+        "options": file.options,
+        "record": file.record.to_dict() if file.record else None,
+    }
+    write_tensors(path, file.model.state_dict(), notes)
+
+
+def load_network(name_or_path: str, weights: str | Path | None = None) -> NetworkFile:
+    """Read a network: from a file that says what it is, or from a name and a file.
+
+    Raises:
+        DataError: if the file is missing, is not safetensors, or does not fit the network.
+        SpecError: if nothing says which network it is, or two things disagree.
+        UnknownNameError: if there is no such network.
+    """
+    from gossamer.nets.create import create_model
+
+    name, path = (None, name_or_path) if weights is None else (name_or_path, weights)
+    tensors, notes = _read(path)
+    network = _agree(name, notes.get("network"), path)
+    options = dict(notes.get("options") or {})
+    record = InputRecord.from_dict(notes["record"]) if notes.get("record") else None
+    model = create_model(network, **options)
+    try:
+        model.load_state_dict(tensors)
+    except RuntimeError as error:
+        reason = str(error).splitlines()[-1].strip()
+        raise DataError(
+            f"weights of another network than {network}", where=path, got=reason
+        ) from None
+    return NetworkFile(network, model.eval(), options, record)
+
+
+def _agree(given: str | None, noted: str | None, path: str | Path) -> str:
+    if given and noted and given != noted:
+        raise SpecError("the file is of another network", where=path, got=noted, expected=given)
+    if not (given or noted):
+        raise SpecError(
+            "the file does not say which network it is", where=path, hint="give its name before it"
+        )
+    return str(given or noted)
+
+
+def _read(path: str | Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the tensors and the notes of a safetensors file."""
+    try:
+        from safetensors import SafetensorError, safe_open
+    except ImportError:
+        raise MissingDependencyError(
+            "safetensors is not installed", hint="pip install 'gossamer[train]'"
+        ) from None
+    try:
+        with safe_open(path, framework="pt") as file:
+            notes = json.loads((file.metadata() or {}).get("gossamer", "{}"))
+            return {key: file.get_tensor(key) for key in file.keys()}, notes  # noqa: SIM118
+    except FileNotFoundError:
+        raise DataError("no such file", where=path) from None
+    except (SafetensorError, OSError, ValueError) as error:
+        raise DataError("not a safetensors file", where=path, got=error) from None

@@ -1,0 +1,16 @@
+"""Options that several verbs take."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+Threads = Annotated[int, typer.Option(min=1, help="Threads of each engine.")]
+Seed = Annotated[int, typer.Option(min=0, help="Same seed, same result.")]
+NetFile = Annotated[Path, typer.Argument(metavar="NET.GOSS", help="A .goss file.")]
+DataName = Annotated[
+    str, typer.Option("--data", help="digits, mnist, mnist:FOLDER or folder:FOLDER.")
+]
