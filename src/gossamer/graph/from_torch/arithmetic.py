@@ -1,0 +1,114 @@
+"""Functions of each entry: activations, sums, and arithmetic with a constant per channel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from gossamer.graph.from_torch.builder import Call
+from gossamer.graph.ops import Activation, Add, ScaleShift
+
+
+def _activation(function: str) -> Callable[[Call], str]:
+    return lambda call: call.add(Activation(function), call.value(call["self"]))
+
+
+def _clamp(call: Call) -> str:
+    bounds = {"min": call.arguments.get("min"), "max": call.arguments.get("max")}
+    if "min_val" in call.arguments:
+        bounds = {"min": call["min_val"], "max": call["max_val"]}
+    function = {(0, None): "relu", (0, 6): "relu6"}.get((bounds["min"], bounds["max"]))
+    if function is None:
+        raise call.unsupported(f"to {bounds} is not an activation of the graph")
+    return call.add(Activation(function), call.value(call["self"]))
+
+
+def _add(call: Call) -> str:
+    if call.arguments.get("alpha", 1) != 1:
+        raise call.unsupported("has a factor alpha")
+    a, b = call["self"], call["other"]
+    if not call.is_value(b):
+        return _scale_shift(call, a, shift=b)
+    if not call.is_value(a):
+        return _scale_shift(call, b, shift=a)
+    terms = call.value(a), call.value(b)
+    if call.shape(terms[0]) != call.shape(terms[1]):
+        shapes = " and ".join(str(call.shape(term)) for term in terms)
+        raise call.unsupported(f"adds values of different shapes {shapes}")
+    return call.add(Add(), *terms)
+
+
+def _mul(call: Call) -> str:
+    a, b = call["self"], call["other"]
+    return (
+        _scale_shift(call, b, scale=a) if not call.is_value(a) else _scale_shift(call, a, scale=b)
+    )
+
+
+def _sub(call: Call) -> str:
+    if call.arguments.get("alpha", 1) != 1:
+        raise call.unsupported("has a factor alpha")
+    return _scale_shift(call, call["self"], shift=call["other"], negate=True)
+
+
+def _div(call: Call) -> str:
+    return _scale_shift(call, call["self"], scale=call["other"], invert=True)
+
+
+def _scale_shift(
+    call: Call,
+    value: Any,
+    *,
+    scale: Any = 1,
+    shift: Any = 0,
+    invert: bool = False,
+    negate: bool = False,
+) -> str:
+    """Add value · scale + shift with constants of one number a channel."""
+    if call.is_value(scale) or call.is_value(shift):
+        raise call.unsupported("of two values is not in the graph")
+    name = call.value(value)
+    factors, terms = (_per_channel(call, name, constant) for constant in (scale, shift))
+    return call.add(
+        ScaleShift(),
+        name,
+        scale=(None, 1 / factors if invert else factors),
+        shift=(None, -terms if negate else terms),
+    )
+
+
+def _per_channel(call: Call, name: str, constant: Any) -> np.ndarray:
+    """Return a constant that broadcasts against (N, C, …) as (C,)."""
+    array, shape = call.constant(constant), call.shape(name)
+    assert array is not None
+    channels, rank = int(shape[1]), len(shape)
+    padded = (
+        array.reshape((1,) * (rank - array.ndim) + array.shape) if array.ndim <= rank else array
+    )
+    if padded.shape not in ((1,) * rank, (1, channels) + (1,) * (rank - 2)):
+        raise call.unsupported(f"has a constant {array.shape} that is not one number a channel")
+    return np.broadcast_to(padded.ravel(), (channels,))
+
+
+HANDLERS: Mapping[str, Callable[[Call], Any]] = {
+    "aten.relu.default": _activation("relu"),
+    "aten.relu_.default": _activation("relu"),
+    "aten.relu6.default": _activation("relu6"),
+    "aten.relu6_.default": _activation("relu6"),
+    "aten.clamp.default": _clamp,
+    "aten.clamp_.default": _clamp,
+    "aten.clamp_min.default": _clamp,
+    "aten.clamp_min_.default": _clamp,
+    "aten.hardtanh.default": _clamp,
+    "aten.hardtanh_.default": _clamp,
+    "aten.add.Tensor": _add,
+    "aten.add_.Tensor": _add,
+    "aten.mul.Tensor": _mul,
+    "aten.mul_.Tensor": _mul,
+    "aten.sub.Tensor": _sub,
+    "aten.sub_.Tensor": _sub,
+    "aten.div.Tensor": _div,
+    "aten.div_.Tensor": _div,
+}

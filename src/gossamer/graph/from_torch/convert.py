@@ -1,0 +1,227 @@
+"""The walk over a traced program: constants are computed, everything else becomes nodes."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, fx, nn
+from torch.export import ExportedProgram
+from torch.export.graph_signature import InputKind
+
+from gossamer.errors import ShapeError, UnsupportedOperatorError
+from gossamer.graph.from_torch.builder import Builder, Call, sizes
+from gossamer.graph.from_torch.operators import HANDLERS
+from gossamer.graph.from_torch.program import example_array, frozen_copy, symbolic_axes, trace
+from gossamer.graph.graph import Graph, Input
+from gossamer.graph.verify import infer_shapes, verify
+
+_OPAQUE = object()
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """A graph, and where its values come from.
+
+    Args:
+        graph: as converted, not yet rewritten.
+        program: the trace.
+        origins: value name → node of the trace that makes it.
+    """
+
+    graph: Graph
+    program: ExportedProgram
+    origins: Mapping[str, str]
+
+    def values(self, x: np.ndarray) -> dict[str, np.ndarray]:
+        """Return what the traced module makes of `x`, by value name of the graph."""
+        recorder = _Recorder(self.program.module())
+        with torch.no_grad():
+            recorder.run(torch.tensor(x))
+        return {
+            name: recorder.seen[node]
+            for name, node in self.origins.items()
+            if node in recorder.seen
+        }
+
+
+def from_torch(model: nn.Module, example_inputs: Any, *, name: str | None = None) -> Graph:
+    """Return the graph of a module in evaluation mode, not rewritten and not compared.
+
+    `gossamer.export` is this, followed by rewrites and by the comparison with the module.
+
+    Args:
+        model: left as it is: mode, device and gradients.
+        example_inputs: a tensor (N, C, H, W) or (N, F), or a tuple of one.
+        name: of the network; default: the module's class.
+
+    Raises:
+        UnsupportedOperatorError: naming the operator and its place in the model.
+
+    Example:
+        >>> print(from_torch(nn.Sequential(nn.Linear(4, 2), nn.ReLU()), torch.zeros(1, 4)))
+        graph 'Sequential'
+          input: N=1×4
+          0: 2 = linear(input) [weight: dense 2×4; bias: dense 2]
+          1: 2 = activation(0) {function=relu}
+          return 1
+    """
+    return convert(frozen_copy(model), example_array(example_inputs), name).graph
+
+
+def convert(model: nn.Module, example: np.ndarray, name: str | None = None) -> Conversion:
+    """Trace and convert a frozen copy of a module."""
+    program = trace(model, example)
+    builder = Builder(model, {"input"})
+    for node in program.graph.nodes:
+        if node.op == "placeholder":
+            _placeholder(builder, node, program)
+    entry = next(node for node, value in builder.values.items() if value == "input")
+    overwritten = _Overwritten()
+    for node in program.graph.nodes:
+        if node.op == "call_function":
+            call = Call(builder, node)
+            overwritten.check(call)
+            builder.values[node] = _convert_call(call)
+    output = _output(builder, program)
+    used = {weight for node in builder.nodes for weight in node.weights.values()}
+    graph = Graph(
+        input=Input("input", tuple(example.shape), frozenset({0})),
+        nodes=tuple(builder.nodes),
+        output=output,
+        weights={key: layout for key, layout in builder.weights.items() if key in used},
+        name=name or type(model).__name__,
+    )
+    graph = _with_free_axes(graph, symbolic_axes(program, sizes(entry)))
+    origins = {v: n.name for n, v in reversed(builder.values.items()) if isinstance(v, str)}
+    return Conversion(verify(graph), program, origins)
+
+
+def _placeholder(builder: Builder, node: fx.Node, program: ExportedProgram) -> None:
+    """Note what an input of the trace is: a parameter, a buffer, a constant, or the picture."""
+    spec = next(s for s in program.graph_signature.input_specs if s.arg.name == node.name)
+    if spec.kind is InputKind.USER_INPUT:
+        builder.values[node], builder.shapes["input"] = "input", sizes(node)
+        return
+    target = str(spec.target)
+    tensors = program.constants if target in program.constants else program.state_dict
+    builder.values[node] = tensors[target]
+    if spec.kind is not InputKind.CONSTANT_TENSOR:
+        builder.parameters[node] = target
+
+
+def _convert_call(call: Call) -> Any:
+    arguments = call.node.all_input_nodes
+    if not _makes_tensors(call.node):
+        return _OPAQUE
+    if all(isinstance(call.raw(a), Tensor) for a in arguments) and _is_deterministic(call.node):
+        return _compute(call)
+    handler = HANDLERS.get(str(call.node.target))
+    if handler is None:
+        raise call.unsupported()
+    try:
+        return handler(call)
+    except ShapeError as error:
+        raise call.unsupported(f"has attributes that the graph has not: {error}") from None
+
+
+def _makes_tensors(node: fx.Node) -> bool:
+    made = node.meta.get("val")
+    return (
+        isinstance(made, Tensor)
+        or (isinstance(made, tuple | list) and all(isinstance(part, Tensor) for part in made))
+        or node.target is operator.getitem
+    )
+
+
+def _is_deterministic(node: fx.Node) -> bool:
+    return torch.Tag.nondeterministic_seeded not in getattr(node.target, "tags", ())
+
+
+def _compute(call: Call) -> Any:
+    """Compute what depends on constants only, such as a masked or standardised weight."""
+    values = call.builder.values
+    arguments, keywords = fx.map_arg((call.node.args, call.node.kwargs), lambda node: values[node])
+    with torch.no_grad():
+        return call.node.target(*arguments, **keywords)  # type: ignore[operator]
+
+
+def _output(builder: Builder, program: ExportedProgram) -> str:
+    node = next(n for n in program.graph.nodes if n.op == "output")
+    outputs = node.args[0]
+    if len(outputs) != 1 or not isinstance(outputs[0], fx.Node):
+        raise UnsupportedOperatorError("a graph has one output", got=len(outputs))
+    call = Call(builder, outputs[0])
+    if not call.is_value(outputs[0]):
+        raise UnsupportedOperatorError("the output does not depend on the input")
+    return call.value(outputs[0])
+
+
+def _with_free_axes(graph: Graph, symbolic: Mapping[int, int]) -> Graph:
+    """Free the axes that the trace leaves open and along which the graph really stretches.
+
+    An axis stays fixed if 32 more pixels do not fit the graph (a linear layer over the picture), or
+    if the graph would take smaller pictures than the trace allows (a branch on the size).
+    """
+    free = frozenset(
+        axis
+        for axis, least in symbolic.items()
+        if _takes(graph, axis, graph.input.example[axis] + 32)
+        and (least <= 2 or not _takes(graph, axis, least - 1))
+    )
+    return replace(graph, input=replace(graph.input, free=free))
+
+
+def _takes(graph: Graph, axis: int, size: int) -> bool:
+    shape = list(graph.input.example)
+    shape[axis] = size
+    open_input = replace(graph.input, free=frozenset({axis}))
+    try:
+        infer_shapes(replace(graph, input=open_input), tuple(shape))
+    except ShapeError:
+        return False
+    return True
+
+
+class _Overwritten:
+    """Finds values that are read after an operator has overwritten their memory in place."""
+
+    def __init__(self) -> None:
+        self._memory: dict[fx.Node, fx.Node] = {}
+        self._stale: set[fx.Node] = set()
+
+    def check(self, call: Call) -> None:
+        """Take note of one call, in order; raise if it reads what no longer exists."""
+        node = call.node
+        if any(argument in self._stale for argument in node.all_input_nodes):
+            raise call.unsupported(
+                "reads a value after another view of it was overwritten in place"
+            )
+        schema = getattr(node.target, "_schema", None)
+        alias = schema.returns[0].alias_info if schema and schema.returns else None
+        if alias is None or not node.all_input_nodes:
+            return
+        memory = self._memory.get(node.all_input_nodes[0], node.all_input_nodes[0])
+        self._memory[node] = memory
+        if alias.is_write:
+            views = {other for other, root in self._memory.items() if root is memory} | {memory}
+            self._stale |= views - {node}
+
+
+class _Recorder(fx.Interpreter):
+    """Runs a traced module and keeps a copy of every tensor."""
+
+    def __init__(self, module: fx.GraphModule) -> None:
+        super().__init__(module)
+        self.seen: dict[str, np.ndarray] = {}
+
+    def run_node(self, n: fx.Node) -> Any:
+        """Run one node."""
+        result = super().run_node(n)
+        if isinstance(result, Tensor):
+            self.seen[n.name] = result.detach().clone().numpy()
+        return result
