@@ -1,0 +1,1 @@
+"""Clustering: layers whose weights share a few values."""

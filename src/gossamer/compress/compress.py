@@ -1,0 +1,141 @@
+"""Run a recipe of passes over a network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from torch import Tensor, nn
+
+from gossamer.compress.contract import Context, Pass
+from gossamer.compress.ledger import Ledger, LedgerEntry
+from gossamer.compress.measure import Measurement, measure
+from gossamer.compress.recipe import load_recipe
+from gossamer.compress.recover import reestimate_norms
+from gossamer.compress.resume import PassStore
+from gossamer.errors import PassError
+from gossamer.train.data import Data
+from gossamer.train.evaluate import accuracy
+from gossamer.train.options import options_to_dict
+
+Evaluate = Callable[[nn.Module], float]
+
+
+@dataclass(frozen=True)
+class CompressResult:
+    """What `compress` gives.
+
+    Args:
+        model: of the parent's class, with zeros and shared values in its weights; on the CPU, in
+            evaluation mode.
+        ledger: one entry a pass.
+    """
+
+    model: nn.Module
+    ledger: Ledger
+
+
+def compress(
+    model: nn.Module,
+    example_inputs: Tensor,
+    recipe: str | Path | Mapping[str, Any] | Sequence[Pass],
+    *,
+    data: Data | None = None,
+    evaluate: Evaluate | None = None,
+    progress: bool = True,
+    seed: int = 0,
+    checkpoint: str | Path | None = None,
+    resume: bool = False,
+) -> CompressResult:
+    """Make a network sparse and compact; the given one is left as it is.
+
+    All passes are checked before the first one starts. After each pass the statistics of batch
+    norms are estimated anew, if there is data.
+
+    Args:
+        model: from (N, C, H, W) to logits (N, classes).
+        example_inputs: one batch (N, C, H, W) float32.
+        recipe: name of a shipped recipe, path of a YAML file, its content, or passes.
+        data: for retraining and statistics.
+        evaluate: accuracy of a model, 0…1; on the test split of `data` unless given.
+        progress: show bars on a terminal.
+        seed: of everything random.
+        checkpoint: folder for the network after each finished pass.
+        resume: skip the passes that are finished there.
+
+    Raises:
+        PassError: if a pass cannot do what it is asked, or the checkpoint is not of this
+            compression.
+        SpecError: if the recipe is not usable.
+
+    Example:
+        >>> import torch
+        >>> from gossamer.compress.prune.gradual import GradualPrune
+        >>> from gossamer.nets.create import create_model
+        >>> from gossamer.train.recipe import Recipe
+        >>> one_shot = GradualPrune(sparsity=0.5, training=Recipe(epochs=0))
+        >>> result = compress(create_model("digits-plain"), torch.zeros(1, 1, 8, 8), [one_shot])
+        >>> round(result.ledger.entries[0].after.sparsity, 3)
+        0.5
+    """
+    passes = load_recipe(recipe)
+    context = Context(example_inputs, data, seed, progress)
+    model = deepcopy(model).cpu().eval()
+    for step in passes:
+        step.check(model, context)
+    if resume and checkpoint is None:
+        raise PassError("nothing to resume from", hint="give the checkpoint folder")
+    if evaluate is None and data is not None:
+        test = data.test
+        evaluate = lambda model: accuracy(model, test)  # noqa: E731
+    store = PassStore(Path(checkpoint), model, passes, seed) if checkpoint is not None else None
+    entries = store.restore(model) if store is not None and resume else ()
+    for index in range(len(entries), len(passes)):
+        previous = entries[-1] if entries else None
+        model, entry = _run(passes[index], model, context, evaluate, previous)
+        if store is not None:
+            store.save(index, model, entry)
+        entries = (*entries, entry)
+    return CompressResult(model, Ledger(entries))
+
+
+def _run(
+    step: Pass,
+    model: nn.Module,
+    context: Context,
+    evaluate: Evaluate | None,
+    previous: LedgerEntry | None,
+) -> tuple[nn.Module, LedgerEntry]:
+    """Apply one pass and write its entry."""
+    start = perf_counter()
+    before, accuracy_before = (
+        (previous.after, previous.accuracy_after)
+        if previous is not None
+        else _judge(model, context, evaluate)
+    )
+    model = step.apply(model, context).eval()
+    if context.data is not None:
+        reestimate_norms(model, context.data.train, seed=context.seed)
+    after, accuracy_after = _judge(model, context, evaluate)
+    entry = LedgerEntry(
+        name=step.name,
+        asked=options_to_dict(step),
+        got=step.got(model),
+        before=before,
+        after=after,
+        accuracy_before=accuracy_before,
+        accuracy_after=accuracy_after,
+        time_s=perf_counter() - start,
+    )
+    return model, entry
+
+
+def _judge(
+    model: nn.Module, context: Context, evaluate: Evaluate | None
+) -> tuple[Measurement, float | None]:
+    found = None if evaluate is None else float(evaluate(model))
+    return measure(model, context.example_inputs), found

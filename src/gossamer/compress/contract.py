@@ -1,0 +1,59 @@
+"""What a pass is, and what it is given."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+from torch import Tensor, nn
+
+from gossamer.errors import PassError
+from gossamer.train.data import Data
+from gossamer.train.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Context:
+    """What every pass of one compression is given.
+
+    Args:
+        example_inputs: one batch (N, C, H, W) float32.
+        data: for retraining and for the statistics of norms; None without.
+        seed: of everything random; it replaces the seed of training recipes.
+        progress: show bars on a terminal.
+    """
+
+    example_inputs: Tensor
+    data: Data | None = None
+    seed: int = 0
+    progress: bool = True
+
+
+class Pass(Protocol):
+    """A frozen dataclass of typed options, all with defaults; it leaves no wrapper in the model."""
+
+    name: ClassVar[str]
+
+    def check(self, model: nn.Module, context: Context) -> None:
+        """Raise PassError if the pass cannot do what it is asked."""
+        ...
+
+    def apply(self, model: nn.Module, context: Context) -> nn.Module:
+        """Change the model and return it."""
+        ...
+
+    def got(self, model: nn.Module) -> Mapping[str, float]:
+        """Return in numbers what came of the options."""
+        ...
+
+
+def check_data(name: str, training: Recipe, context: Context) -> None:
+    """Raise PassError if a pass is to retrain and has nothing to retrain on."""
+    if training.epochs > 0 and context.data is None:
+        raise PassError(
+            "retraining needs data",
+            where=name,
+            got=f"{training.epochs} epochs and no data",
+            hint="pass data=…, or set training.epochs to 0",
+        )

@@ -1,0 +1,52 @@
+"""Which layers a pass works on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from torch import nn
+
+from gossamer.errors import PassError
+
+WEIGHTED = (nn.Conv2d, nn.Linear)
+
+
+def match_layers(
+    model: nn.Module, include: Sequence[str], exclude: Sequence[str], *, where: str
+) -> dict[str, nn.Conv2d | nn.Linear]:
+    """Return the convolution and linear layers whose names match, in the model's order.
+
+    Args:
+        model: where to look.
+        include: regular expressions; one of them must match the whole name.
+        exclude: regular expressions; none of them may match the whole name.
+        where: the pass, for messages.
+
+    Raises:
+        PassError: if an expression is not valid or no layer is left.
+
+    Example:
+        >>> from gossamer.nets.create import create_model
+        >>> model = create_model("digits-plain")
+        >>> list(match_layers(model, [".*"], [r"blocks\\..*"], where="demo"))
+        ['stem.conv', 'head']
+    """
+    try:
+        wanted, unwanted = ([re.compile(p) for p in patterns] for patterns in (include, exclude))
+    except re.error as error:
+        raise PassError("not a regular expression", where=where, got=error.pattern) from None
+    layers = {name: m for name, m in model.named_modules() if isinstance(m, WEIGHTED)}
+    found = {
+        name: layer
+        for name, layer in layers.items()
+        if any(p.fullmatch(name) for p in wanted) and not any(p.fullmatch(name) for p in unwanted)
+    }
+    if not found:
+        raise PassError(
+            "no layer matches",
+            where=where,
+            got=f"include {list(include)}, exclude {list(exclude)}",
+            expected=f"some of {list(layers)}",
+        )
+    return found
