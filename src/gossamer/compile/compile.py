@@ -1,0 +1,69 @@
+"""Graph → Program."""
+
+from __future__ import annotations
+
+from functools import partial
+from math import prod
+
+from gossamer.compile.bind import Binding
+from gossamer.compile.choose import choose
+from gossamer.compile.lowering.lower import lower
+from gossamer.errors import SpecError
+from gossamer.graph.graph import Graph
+from gossamer.graph.ops import Shape
+from gossamer.graph.verify import verify
+from gossamer.jit.target import Target, host_target
+from gossamer.runtime.plan import Plan
+from gossamer.runtime.program import Program
+
+
+def compile(graph: Graph, threads: int = 1, *, measure: bool = True) -> Program:
+    """Turn a graph into a program for this machine.
+
+    Args:
+        graph: a network.
+        threads: that run it, 1…256.
+        measure: time the candidate kernels of each layer and keep the fastest; without it the
+            likeliest is taken and compiling is quicker. The results are the same either way, to
+            rounding.
+
+    Returns:
+        A program; call it with (N, C, H, W) arrays.
+
+    Raises:
+        CompileError: if an operator has no kernel.
+        SpecError: for an impossible number of threads.
+
+    Example:
+        >>> from gossamer.graph import Dense, Graph, Input, Node
+        >>> from gossamer.graph.ops import Conv2d
+        >>> node = Node("double", Conv2d(), ("x",), {"weight": "w"})
+        >>> graph = Graph(Input("x", (1, 1, 2, 2)), (node,), "double",
+        ...               {"w": Dense(np.full((1, 1, 1, 1), 2.0))})
+        >>> compile(graph)(np.ones((1, 1, 2, 2))).tolist()
+        [[[[2.0, 2.0], [2.0, 2.0]]]]
+    """
+    if not 1 <= threads <= 256:
+        raise SpecError("impossible number of threads", got=threads, expected="1…256")
+    verify(graph)
+    return Program(graph, partial(make_plan, graph, host_target(), threads, measure), threads)
+
+
+def make_plan(
+    graph: Graph, target: Target, threads: int, measure: bool, image_shape: Shape
+) -> Plan:
+    """Return the plan of a graph for images of one shape, (C, H, W) or (F,)."""
+    lowered = lower(graph, image_shape, target, threads)
+    binding = Binding(lowered, target)
+    choices, reports = choose(lowered.steps, binding, measure=measure)
+    binding.arena[:] = 0
+    return Plan(
+        steps=binding.steps(choices),
+        input=binding.view(lowered.input, prod(image_shape)),
+        output=binding.view(lowered.output, prod(lowered.output_shape[1:])),
+        output_shape=lowered.output_shape[1:],
+        arena=binding.arena,
+        tables=binding.tables(),
+        code=binding.code,
+        reports=tuple(reports),
+    )

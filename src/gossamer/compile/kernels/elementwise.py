@@ -1,0 +1,102 @@
+"""Sums, activations, scale and shift, and copies, entry by entry."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from gossamer.compile.kernels.kernel import Kernel, KernelEmitter
+from gossamer.jit.emitter import FLOAT
+
+
+@dataclass(frozen=True)
+class ElementwiseKernel(Kernel):
+    """y = activation(f(a, b)) for each vector of each channel.
+
+    Args:
+        function: "copy" (a), "add" (a + b), or "scale_shift" (a · scale + shift of the channel).
+        activation: applied before the store.
+    """
+
+    function: str
+    activation: str = "identity"
+
+    slots: ClassVar[tuple[str, ...]] = (
+        "a",
+        "b",
+        "output",
+        "channels",
+        "positions",
+        "position_count",
+        "scales",
+        "shifts",
+        "channel_shares",
+    )
+
+    def label(self) -> str:
+        """Return for example "f32-add-relu"."""
+        return f"f32-{self.function}-{self.activation}"
+
+    def body(self, emitter: KernelEmitter) -> None:
+        """Write: for each channel and position, combine."""
+        e = emitter
+        pointers = [e.pointer(slot) for slot in ("a", "b", "output")]
+        channels, positions, count = (
+            e.pointer("channels"),
+            e.pointer("positions"),
+            e.number("position_count"),
+        )
+        scales, shifts = e.pointer("scales"), e.pointer("shifts")
+        with e.loop(*e.share("channel_shares")) as channel:
+            a, b, y = (
+                e.at(pointer, e.offset_in(channels, channel, stride=12, field=f))
+                for f, pointer in enumerate(pointers)
+            )
+            if self.function == "scale_shift":
+                scale, shift = (
+                    e.splat(e.load(FLOAT, t, e.multiply(channel, 4))) for t in (scales, shifts)
+                )
+            with e.loop(0, count) as position:
+                value = e.load_vector(e.at(a, e.offset_in(positions, position, stride=12)))
+                if self.function == "add":
+                    other = e.load_vector(
+                        e.at(b, e.offset_in(positions, position, stride=12, field=1))
+                    )
+                    value = e.builder.fadd(value, other)
+                elif self.function == "scale_shift":
+                    value = e.fma(value, scale, shift)
+                value = e.activate(value, self.activation)
+                e.store_vector(value, e.at(y, e.offset_in(positions, position, stride=12, field=2)))
+
+
+@dataclass(frozen=True)
+class FlatKernel(Kernel):
+    """The same for flat vectors, float by float, at any alignment.
+
+    Args:
+        function: "copy", "add" or "scale_shift" (one scale and shift an entry).
+        activation: applied before the store.
+    """
+
+    function: str
+    activation: str = "identity"
+
+    slots: ClassVar[tuple[str, ...]] = ("a", "b", "output", "scales", "shifts", "entry_shares")
+
+    def label(self) -> str:
+        """Return for example "f32-flat-add-relu"."""
+        return f"f32-flat-{self.function}-{self.activation}"
+
+    def body(self, emitter: KernelEmitter) -> None:
+        """Write: for each entry, combine."""
+        e = emitter
+        a, b, y = (e.pointer(slot) for slot in ("a", "b", "output"))
+        scales, shifts = e.pointer("scales"), e.pointer("shifts")
+        with e.loop(*e.share("entry_shares")) as entry:
+            offset = e.multiply(entry, 4)
+            value = e.load(FLOAT, a, offset)
+            if self.function == "add":
+                value = e.builder.fadd(value, e.load(FLOAT, b, offset))
+            elif self.function == "scale_shift":
+                value = e.fma(value, e.load(FLOAT, scales, offset), e.load(FLOAT, shifts, offset))
+            e.store(e.activate(value, self.activation), y, offset)

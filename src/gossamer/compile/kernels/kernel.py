@@ -1,0 +1,67 @@
+"""What every kernel has: named argument slots, a name, and a function that writes it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+from llvmlite import ir
+
+from gossamer.jit.emitter import INT64, POINTER, Emitter, Value
+from gossamer.jit.target import Target
+
+TILE_BYTES = 12
+"""Bytes of one entry of a table of pixel tiles: three 32-bit offsets (input, output, pixel)."""
+
+
+class Kernel(ABC):
+    """A generated function; equal records generate equal code.
+
+    Attributes:
+        slots: names of the argument slots, in order.
+    """
+
+    slots: ClassVar[tuple[str, ...]]
+
+    @abstractmethod
+    def label(self) -> str:
+        """Return the name without the vector extension: number type, operation, tile."""
+
+    @abstractmethod
+    def body(self, emitter: KernelEmitter) -> None:
+        """Write the loops."""
+
+    def name(self, target: Target) -> str:
+        """Return the function's name."""
+        return f"{self.label()}-{target.isa}x{target.lanes}"
+
+    def emit(self, module: ir.Module, target: Target) -> None:
+        """Write the function into a module."""
+        emitter = KernelEmitter(module, self, target)
+        self.body(emitter)
+        emitter.finish()
+
+
+class KernelEmitter(Emitter):
+    """An emitter that knows a kernel's argument slots."""
+
+    def __init__(self, module: ir.Module, kernel: Kernel, target: Target) -> None:
+        super().__init__(module, kernel.name(target), [POINTER, INT64], target.lanes)
+        self._slots = kernel.slots
+
+    def pointer(self, slot: str) -> Value:
+        """Return the address in a slot."""
+        return self.load(POINTER, self.arguments[0], 8 * self._slots.index(slot), align=8)
+
+    def number(self, slot: str) -> Value:
+        """Return the integer in a slot."""
+        return self.load(INT64, self.arguments[0], 8 * self._slots.index(slot), align=8)
+
+    def share(self, slot: str) -> tuple[Value, Value]:
+        """Return this thread's (begin, end) from a table of pairs."""
+        pair = self.at(self.pointer(slot), self.multiply(self.arguments[1], 16))
+        return self.load(INT64, pair, align=8), self.load(INT64, pair, 8, align=8)
+
+    def offset_in(self, table: Value, index: Value, *, stride: int = 4, field: int = 0) -> Value:
+        """Return the 32-bit offset `field` of entry `index` of a table."""
+        return self.load_offset(self.at(table, self.multiply(index, stride)), 4 * field)

@@ -1,0 +1,1 @@
+"""Operators → steps: one file a kind of operator, over a common context."""

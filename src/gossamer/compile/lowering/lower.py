@@ -1,0 +1,71 @@
+"""The table of lowerings, and the walk over the graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gossamer.compile.lowering import linear, pointwise, pooling
+from gossamer.compile.lowering.context import Lowering
+from gossamer.compile.lowering.convolution import lower_conv2d
+from gossamer.compile.places import assign_places
+from gossamer.compile.step import Buffer, Step
+from gossamer.errors import CompileError
+from gossamer.graph import ops
+from gossamer.graph.graph import Graph, Node
+from gossamer.graph.ops import Shape
+from gossamer.graph.verify import infer_shapes
+from gossamer.jit.target import Target
+
+LOWERINGS: Mapping[type[ops.Op], Callable[[Lowering, Node, Any], None]] = {
+    ops.Conv2d: lower_conv2d,
+    ops.Linear: linear.lower_linear,
+    ops.ScaleShift: pointwise.lower_scale_shift,
+    ops.Activation: pointwise.lower_activation,
+    ops.MaxPool2d: pooling.lower_pool,
+    ops.AvgPool2d: pooling.lower_pool,
+    ops.GlobalAvgPool: pooling.lower_global_avg_pool,
+    ops.Add: pointwise.lower_add,
+    ops.Concat: pointwise.lower_concat,
+    ops.ChannelPermute: pointwise.lower_channel_permute,
+    ops.Flatten: pointwise.lower_flatten,
+}
+
+
+@dataclass(frozen=True)
+class Lowered:
+    """A graph as steps.
+
+    Args:
+        steps: in order.
+        input: flat memory of one image of the input.
+        output: flat memory of one image of the output.
+        output_shape: (1, …) of the output.
+    """
+
+    steps: tuple[Step, ...]
+    input: Buffer
+    output: Buffer
+    output_shape: Shape
+
+
+def lower(graph: Graph, image_shape: Shape, target: Target, threads: int) -> Lowered:
+    """Turn a graph into steps for images of `image_shape`, (C, H, W) or (F,).
+
+    Raises:
+        ShapeError: if the network does not take such images.
+        CompileError: if an operator has no kernel.
+    """
+    shapes = infer_shapes(graph, (1, *image_shape))
+    lowering = Lowering(graph, shapes, assign_places(graph, shapes), target, threads)
+    source = lowering.new_flat(graph.input.name)
+    for node in graph.nodes:
+        lowering_of = LOWERINGS.get(type(node.op))
+        if lowering_of is None:
+            raise CompileError(
+                "no kernel for this operator", where=f"node {node.name!r}", got=node.op.kind
+            )
+        lowering_of(lowering, node, node.op)
+    output = lowering.flat(graph.output)
+    return Lowered(tuple(lowering.steps), source, output, shapes[graph.output])

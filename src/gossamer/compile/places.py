@@ -1,0 +1,94 @@
+"""Which values lie flat and which in planes, and in which region: decided before any code.
+
+A value lies *flat* (C·H·W floats in a row) if it has two dimensions, is the network's input, or is
+the mean of whole planes; every other one lies in *planes* (`gossamer.compile.geometry`). Each
+operator says where it reads its inputs and where it puts its result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import prod
+
+from gossamer.compile.geometry import Halo, Planes, window_halo
+from gossamer.compile.regions import Place, Region, planes_at
+from gossamer.graph.graph import Graph, Node
+from gossamer.graph.ops import AvgPool2d, ChannelPermute, Conv2d, GlobalAvgPool, MaxPool2d, Shape
+
+
+@dataclass
+class Places:
+    """Where the planes of a graph lie.
+
+    Attributes:
+        reads: node name → the place at which it reads its inputs (absent: it reads flat).
+        homes: value → the place where its maker puts it (absent: flat).
+        halos: (value, place) → what its readers need around a tile.
+        roots: value → the value whose memory it shares (a channel permutation moves nothing).
+    """
+
+    reads: dict[str, Place] = field(default_factory=dict)
+    homes: dict[str, Place] = field(default_factory=dict)
+    halos: dict[tuple[str, Place], Halo] = field(default_factory=dict)
+    roots: dict[str, str] = field(default_factory=dict)
+
+    def root(self, value: str) -> str:
+        """Return the value whose memory `value` shares."""
+        return self.roots.get(value, value)
+
+    def planes(self, value: str, place: Place, shape: Shape, lanes: int) -> Planes:
+        """Return the layout of a value's memory at a place; `shape` is (N, C, H, W)."""
+        planes = planes_at(place, shape[1], shape[2], shape[3], lanes)
+        return planes.with_halo(self.halos.get((self.root(value), place), Halo()))
+
+
+def assign_places(graph: Graph, shapes: Mapping[str, Shape]) -> Places:
+    """Walk the graph once and give every value in planes its place."""
+    places = Places()
+    for node in graph.nodes:
+        if _reads_planes(node, shapes):
+            _place_node(graph, node, shapes, places)
+    return places
+
+
+def node_halo(node: Node, graph: Graph) -> Halo:
+    """Return what a node needs around the tiles of its input."""
+    op = node.op
+    if isinstance(op, Conv2d):
+        kernel = graph.weights[node.weights["weight"]].shape[2:]
+        return window_halo((kernel[0], kernel[1]), op.stride, op.padding, op.dilation)
+    if isinstance(op, MaxPool2d):
+        return window_halo(op.kernel, op.stride, op.padding, op.dilation)
+    if isinstance(op, AvgPool2d):
+        return window_halo(op.kernel, op.stride, op.padding, (1, 1))
+    return Halo()
+
+
+def _reads_planes(node: Node, shapes: Mapping[str, Shape]) -> bool:
+    return len(shapes[node.inputs[0]]) == 4 and node.op.kind != "flatten"
+
+
+def _place_node(graph: Graph, node: Node, shapes: Mapping[str, Shape], places: Places) -> None:
+    first = node.inputs[0]
+    place = places.homes.get(first) or Region().start()
+    places.reads[node.name] = place
+    halo = node_halo(node, graph)
+    for name in node.inputs:
+        key = (places.root(name), place)
+        places.halos[key] = places.halos.get(key, Halo()).union(halo)
+        _add_member(place, shapes[name], 1.0)
+    if isinstance(node.op, GlobalAvgPool):
+        return
+    stride = getattr(node.op, "stride", (1, 1))
+    out = place.after(stride) if stride != (1, 1) else place
+    places.homes[node.name] = out
+    if isinstance(node.op, ChannelPermute):
+        places.roots[node.name] = places.root(first)
+    shape = shapes[node.name]
+    macs = node.op.macs(shape, graph.weight_shapes(node)) / prod(shape[2:])
+    _add_member(out, shape, macs + shape[1])
+
+
+def _add_member(place: Place, shape: Shape, cost: float) -> None:
+    place.region.add(place, shape[2], shape[3], cost)

@@ -1,0 +1,197 @@
+"""Small helpers over llvmlite's IR builder, so that a kernel reads like the loop nest it is.
+
+Pointers are opaque, offsets are in bytes, integers are 64-bit unless a name says otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from llvmlite import ir
+
+POINTER = ir.PointerType()
+BYTE = ir.IntType(8)
+INT32 = ir.IntType(32)
+INT64 = ir.IntType(64)
+FLOAT = ir.FloatType()
+VOID = ir.VoidType()
+
+Value = Any
+
+
+class Emitter:
+    """Writes one function into a module.
+
+    Args:
+        module: to write into.
+        name: of the function.
+        arguments: types of its arguments.
+        lanes: float32 numbers in a vector.
+        result: type returned.
+    """
+
+    def __init__(
+        self,
+        module: ir.Module,
+        name: str,
+        arguments: Sequence[ir.Type],
+        lanes: int,
+        result: ir.Type = VOID,
+    ) -> None:
+        self.module, self.lanes = module, lanes
+        self.vector = ir.VectorType(FLOAT, lanes)
+        self.int_vector = ir.VectorType(INT32, lanes)
+        self.vector_bytes = 4 * lanes
+        self.function = ir.Function(module, ir.FunctionType(result, arguments), name)
+        self.function.attributes.add("nounwind")
+        self.builder = ir.IRBuilder(self.function.append_basic_block("entry"))
+        self.arguments: tuple[Value, ...] = tuple(self.function.args)
+
+    # ── integers ──────────────────────────────────────────────────────────────────────────────
+    def integer(self, value: int | Value) -> Value:
+        """Return a 64-bit constant, or the value as it is."""
+        return ir.Constant(INT64, value) if isinstance(value, int) else value
+
+    def add(self, a: int | Value, b: int | Value) -> Value:
+        """Return a + b."""
+        return self.builder.add(self.integer(a), self.integer(b))
+
+    def multiply(self, a: int | Value, b: int | Value) -> Value:
+        """Return a · b."""
+        return self.builder.mul(self.integer(a), self.integer(b))
+
+    # ── memory ────────────────────────────────────────────────────────────────────────────────
+    def at(self, pointer: Value, offset: int | Value) -> Value:
+        """Return `pointer` moved by `offset` bytes."""
+        if isinstance(offset, int) and offset == 0:
+            return pointer
+        return self.builder.gep(pointer, [self.integer(offset)], source_etype=BYTE)
+
+    def load(
+        self, kind: ir.Type, pointer: Value, offset: int | Value = 0, *, align: int = 4
+    ) -> Value:
+        """Load a value of type `kind`."""
+        return self.builder.load(self.at(pointer, offset), typ=kind, align=align)
+
+    def load_offset(self, pointer: Value, offset: int | Value = 0) -> Value:
+        """Load a 32-bit offset as a 64-bit integer."""
+        return self.builder.sext(self.load(INT32, pointer, offset), INT64)
+
+    def load_vector(self, pointer: Value, offset: int | Value = 0) -> Value:
+        """Load an aligned vector."""
+        return self.load(self.vector, pointer, offset, align=self.vector_bytes)
+
+    def store(
+        self, value: Value, pointer: Value, offset: int | Value = 0, *, align: int = 4
+    ) -> None:
+        """Store a value."""
+        self.builder.store(value, self.at(pointer, offset), align=align)
+
+    def store_vector(self, value: Value, pointer: Value, offset: int | Value = 0) -> None:
+        """Store an aligned vector."""
+        self.store(value, pointer, offset, align=self.vector_bytes)
+
+    # ── vectors ───────────────────────────────────────────────────────────────────────────────
+    def constant(self, value: float) -> Value:
+        """Return a vector with `value` in every lane."""
+        return ir.Constant(self.vector, [ir.Constant(FLOAT, value)] * self.lanes)
+
+    def splat(self, scalar: Value) -> Value:
+        """Return a vector with a float32 value in every lane."""
+        first = self.builder.insert_element(
+            ir.Constant(self.vector, ir.Undefined), scalar, ir.Constant(INT32, 0)
+        )
+        return self.builder.shuffle_vector(
+            first, first, ir.Constant(self.int_vector, [0] * self.lanes)
+        )
+
+    def intrinsic(self, name: str, result: ir.Type, arguments: Sequence[Value]) -> Value:
+        """Call an LLVM intrinsic by its full name."""
+        function = self.module.globals.get(name)
+        if function is None:
+            function = ir.Function(
+                self.module, ir.FunctionType(result, [a.type for a in arguments]), name
+            )
+        return self.builder.call(function, arguments)
+
+    def fma(self, a: Value, b: Value, c: Value) -> Value:
+        """Return a · b + c, rounded once, for vectors or scalars."""
+        suffix = "f32" if a.type == FLOAT else f"v{self.lanes}f32"
+        return self.intrinsic(f"llvm.fma.{suffix}", a.type, [a, b, c])
+
+    def select_nonzero(self, mask: Value, a: Value, b: Value) -> Value:
+        """Return, lane by lane, `a` where the integer mask is not zero, else `b`."""
+        zero = ir.Constant(self.int_vector, None)
+        return self.builder.select(self.builder.icmp_signed("!=", mask, zero), a, b)
+
+    def larger(self, a: Value, b: Value) -> Value:
+        """Return the larger of each lane; a NaN in either stays (as numpy's `maximum`)."""
+        larger = self.builder.select(self.builder.fcmp_ordered(">", a, b), a, b)
+        return self.builder.select(self.builder.fcmp_unordered("uno", a, a), a, larger)
+
+    def activate(self, x: Value, function: str) -> Value:
+        """Apply an activation to a vector or scalar; comparisons let NaN pass through."""
+        zero, six = (
+            ir.Constant(FLOAT, c) if x.type == FLOAT else self.constant(c) for c in (0.0, 6.0)
+        )
+        if function in ("relu", "relu6"):
+            x = self.builder.select(self.builder.fcmp_ordered("<", x, zero), zero, x)
+        if function == "relu6":
+            x = self.builder.select(self.builder.fcmp_ordered(">", x, six), six, x)
+        return x
+
+    # ── control flow ──────────────────────────────────────────────────────────────────────────
+    @contextmanager
+    def loop(self, start: int | Value, stop: int | Value, step: int | Value = 1) -> Iterator[Value]:
+        """Run the body for i = start, start + step, … while i < stop; yields i."""
+        with self.carried_loop(start, stop, step, []) as (index, _, _):
+            yield index
+
+    @contextmanager
+    def carried_loop(
+        self,
+        start: int | Value,
+        stop: int | Value,
+        step: int | Value,
+        initial: Sequence[Value],
+    ) -> Iterator[tuple[Value, list[Value], Callable[[Sequence[Value]], None]]]:
+        """Run a loop that carries values in registers.
+
+        Yields (index, carried values, set_next); call `set_next` once with the values for the next
+        turn. After the loop, `loop_results` holds the final values.
+        """
+        builder = self.builder
+        before = builder.block
+        head = self.function.append_basic_block("loop")
+        body = self.function.append_basic_block("body")
+        after = self.function.append_basic_block("after")
+        builder.branch(head)
+        builder.position_at_end(head)
+        index = builder.phi(INT64)
+        index.add_incoming(self.integer(start), before)
+        carried = [builder.phi(value.type) for value in initial]
+        for phi, value in zip(carried, initial, strict=True):
+            phi.add_incoming(value, before)
+        builder.cbranch(builder.icmp_signed("<", index, self.integer(stop)), body, after)
+        builder.position_at_end(body)
+        following: list[Value] = list(carried)
+
+        def set_next(values: Sequence[Value]) -> None:
+            following[:] = values
+
+        yield index, list(carried), set_next
+        index.add_incoming(self.add(index, step), builder.block)
+        for phi, value in zip(carried, following, strict=True):
+            phi.add_incoming(value, builder.block)
+        builder.branch(head)
+        builder.position_at_end(after)
+        self.loop_results = carried
+
+    def finish(self, value: Value | None = None) -> None:
+        """End the function."""
+        if value is None:
+            self.builder.ret_void()
+        else:
+            self.builder.ret(value)

@@ -1,0 +1,1 @@
+"""Running what the compiler made: memory, threads inside native code, the `Program`."""

@@ -1,0 +1,184 @@
+"""The native loop that runs a list of kernels, and the one that worker threads live in.
+
+The list is a table of steps, 16 bytes each: the kernel's address and its arguments' address. The
+shared block keeps one cache line a field, so that spinning threads do not disturb each other.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+
+from gossamer.jit.target import Target, host_target
+from gossamer.jit.toolchain import Code, compile_ir
+
+SHARED_BYTES = 256
+JOB = 128
+"""Offset of the number of runs started; −1 tells the workers to stop."""
+STEP_BYTES = 16
+SPINS_BEFORE_SLEEP = 20_000
+"""Turns that an idle worker spins before it goes back to Python to sleep: about half a millisecond."""
+
+
+@dataclass(frozen=True)
+class NativeLoop:
+    """Entry points of the loop; each call from Python releases the interpreter lock.
+
+    Args:
+        announce: (shared, steps, count): make a job known to the workers.
+        run: (shared, steps, count, threads): take part in the announced job as thread 0.
+        work: (shared, thread, threads, seen, spins) → last job seen: take part in jobs until
+            `spins` turns pass without one, or until told to stop (−1).
+        repeat: (steps, count, times): run steps on one thread, many times, for measuring.
+        code: keeps the machine code alive.
+    """
+
+    announce: Callable[[int, int, int], None]
+    run: Callable[[int, int, int, int], None]
+    work: Callable[[int, int, int, int, int], int]
+    repeat: Callable[[int, int, int], None]
+    code: Code
+
+
+@lru_cache(maxsize=1)
+def native_loop() -> NativeLoop:
+    """Compile the loop for this machine, once a process."""
+    target = host_target()
+    code = compile_ir(_loop_ir(target), target)
+    address, number = ctypes.c_void_p, ctypes.c_int64
+
+    def function(name: str, result: type | None, *arguments: type) -> Callable[..., int]:
+        return ctypes.CFUNCTYPE(result, *arguments)(code.address(name))
+
+    return NativeLoop(
+        announce=function("announce", None, address, address, number),
+        run=function("run", None, address, address, number, number),
+        work=function("work", number, address, number, number, number, number),
+        repeat=function("repeat", None, address, number, number),
+        code=code,
+    )
+
+
+def _loop_ir(target: Target) -> str:
+    x86 = target.triple.startswith(("x86_64", "i686"))
+    declare = "declare void @llvm.x86.sse2.pause()" if x86 else ""
+    return declare + _LOOP.replace("PAUSE", "call void @llvm.x86.sse2.pause()" if x86 else "")
+
+
+# Shared block: 0 threads arrived at the barrier, 64 barriers passed, 128 job, 192 steps, 200 count.
+_LOOP = """
+define private void @barrier(ptr %shared, i64 %threads) {
+  %phase_at = getelementptr i8, ptr %shared, i64 64
+  %phase = load atomic i64, ptr %phase_at acquire, align 8
+  %before = atomicrmw add ptr %shared, i64 1 seq_cst
+  %arrived = add i64 %before, 1
+  %last = icmp eq i64 %arrived, %threads
+  br i1 %last, label %release, label %wait
+release:
+  store atomic i64 0, ptr %shared release, align 8
+  %next = add i64 %phase, 1
+  store atomic i64 %next, ptr %phase_at release, align 8
+  ret void
+wait:
+  PAUSE
+  %now = load atomic i64, ptr %phase_at acquire, align 8
+  %same = icmp eq i64 %now, %phase
+  br i1 %same, label %wait, label %passed
+passed:
+  ret void
+}
+
+define private void @call_step(ptr %steps, i64 %index, i64 %thread) {
+  %offset = mul i64 %index, 16
+  %step = getelementptr i8, ptr %steps, i64 %offset
+  %kernel = load ptr, ptr %step, align 8
+  %arguments_at = getelementptr i8, ptr %step, i64 8
+  %arguments = load ptr, ptr %arguments_at, align 8
+  call void %kernel(ptr %arguments, i64 %thread)
+  ret void
+}
+
+define private void @run_steps(ptr %shared, ptr %steps, i64 %count, i64 %thread, i64 %threads) {
+entry:
+  br label %next
+next:
+  %index = phi i64 [0, %entry], [%following, %done]
+  %more = icmp slt i64 %index, %count
+  br i1 %more, label %step, label %end
+step:
+  call void @call_step(ptr %steps, i64 %index, i64 %thread)
+  %together = icmp sgt i64 %threads, 1
+  br i1 %together, label %meet, label %done
+meet:
+  call void @barrier(ptr %shared, i64 %threads)
+  br label %done
+done:
+  %following = add i64 %index, 1
+  br label %next
+end:
+  ret void
+}
+
+define void @announce(ptr %shared, ptr %steps, i64 %count) {
+  %steps_at = getelementptr i8, ptr %shared, i64 192
+  store ptr %steps, ptr %steps_at, align 8
+  %count_at = getelementptr i8, ptr %shared, i64 200
+  store i64 %count, ptr %count_at, align 8
+  %job_at = getelementptr i8, ptr %shared, i64 128
+  %job = load i64, ptr %job_at, align 8
+  %next = add i64 %job, 1
+  store atomic i64 %next, ptr %job_at release, align 8
+  ret void
+}
+
+define void @run(ptr %shared, ptr %steps, i64 %count, i64 %threads) {
+  call void @run_steps(ptr %shared, ptr %steps, i64 %count, i64 0, i64 %threads)
+  ret void
+}
+
+define i64 @work(ptr %shared, i64 %thread, i64 %threads, i64 %first, i64 %spins) {
+entry:
+  %job_at = getelementptr i8, ptr %shared, i64 128
+  %steps_at = getelementptr i8, ptr %shared, i64 192
+  %count_at = getelementptr i8, ptr %shared, i64 200
+  br label %poll
+poll:
+  %seen = phi i64 [%first, %entry], [%job, %take_part], [%seen, %idle]
+  %turns = phi i64 [0, %entry], [0, %take_part], [%more, %idle]
+  %job = load atomic i64, ptr %job_at acquire, align 8
+  %nothing = icmp eq i64 %job, %seen
+  br i1 %nothing, label %idle, label %found
+found:
+  %stop = icmp slt i64 %job, 0
+  br i1 %stop, label %leave, label %take_part
+take_part:
+  %steps = load ptr, ptr %steps_at, align 8
+  %count = load i64, ptr %count_at, align 8
+  call void @run_steps(ptr %shared, ptr %steps, i64 %count, i64 %thread, i64 %threads)
+  br label %poll
+idle:
+  PAUSE
+  %more = add i64 %turns, 1
+  %patient = icmp slt i64 %more, %spins
+  br i1 %patient, label %poll, label %leave
+leave:
+  ret i64 %job
+}
+
+define void @repeat(ptr %steps, i64 %count, i64 %times) {
+entry:
+  br label %again
+again:
+  %turn = phi i64 [0, %entry], [%following, %once]
+  %more = icmp slt i64 %turn, %times
+  br i1 %more, label %once, label %end
+once:
+  call void @run_steps(ptr null, ptr %steps, i64 %count, i64 0, i64 1)
+  %following = add i64 %turn, 1
+  br label %again
+end:
+  ret void
+}
+"""

@@ -1,0 +1,58 @@
+"""A network for one input size, ready to run: machine code, memory, the table of steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from gossamer.jit.toolchain import Code
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """What is known of one step, for `Program.explain()`.
+
+    Args:
+        node: name of the graph's node.
+        kernel: label of the kernel that runs.
+        time_us: measured time of the chosen kernel, one thread; None if it had no rival.
+        others: label → measured time of what else was tried, in microseconds.
+        macs: of the dense operator, one image.
+        effective_macs: the same, zeros of the weight not counted.
+        reason: why this kernel runs.
+    """
+
+    node: str
+    kernel: str
+    time_us: float | None
+    others: Mapping[str, float]
+    macs: int
+    effective_macs: int
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """Everything that running needs; it owns the memory that the table points to.
+
+    Args:
+        steps: (n, 2) int64 addresses of kernel and arguments.
+        input: float32 view of the arena where one image goes, flat.
+        output: float32 view of the arena where the result appears, flat.
+        output_shape: of one image, without N.
+        arena: the memory of all activations.
+        tables: everything else that the steps point to.
+        code: the machine code.
+        reports: one a step.
+    """
+
+    steps: np.ndarray
+    input: np.ndarray
+    output: np.ndarray
+    output_shape: tuple[int, ...]
+    arena: np.ndarray
+    tables: tuple[np.ndarray, ...]
+    code: Code
+    reports: tuple[StepReport, ...]

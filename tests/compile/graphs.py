@@ -1,0 +1,61 @@
+"""Small graphs for the tests of compiler and runtime, and how closely results must agree."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+
+from gossamer.compile.compile import make_plan
+from gossamer.graph import Dense, Graph, Input, Node, Sparse, interpret
+from gossamer.graph.ops import Op
+from gossamer.jit.target import Target, host_target
+from gossamer.runtime.program import Program
+
+TOLERANCE = 1e-5
+"""Largest difference over largest value: float32 sums of a few thousand terms."""
+
+
+def target_with(lanes: int) -> Target:
+    """Return this machine's target with narrower vectors."""
+    return replace(host_target(), lanes=min(lanes, host_target().lanes))
+
+
+def single(
+    op: Op, shape: tuple[int, ...], *inputs_and_weights: object, **weights: np.ndarray
+) -> Graph:
+    """Return a graph of one operator that reads its input, as often as its arity asks."""
+    names = ("x",) * max(1, op.arity)
+    node = Node("y", op, names, {role: role for role in weights})
+    layouts = {
+        role: (Sparse if array.ndim > 1 else Dense).from_dense(array)
+        for role, array in weights.items()
+    }
+    return Graph(
+        Input("x", shape, frozenset({0, 2, 3}) if len(shape) == 4 else frozenset({0})),
+        (node,),
+        "y",
+        layouts,
+    )
+
+
+def program(graph: Graph, *, threads: int = 1, lanes: int = 16, measure: bool = False) -> Program:
+    """Compile for vectors of at most `lanes`."""
+    return Program(graph, partial(make_plan, graph, target_with(lanes), threads, measure), threads)
+
+
+def assert_equals_interpreter(graph: Graph, x: np.ndarray, **options: int) -> None:
+    """Compare a program with the interpreter on `x`."""
+    expected = interpret(graph, x)
+    with program(graph, **options) as compiled:
+        got = compiled(x)
+    assert got.shape == expected.shape
+    assert got.dtype == np.float32
+    scale = max(float(np.abs(expected).max(initial=0)), 1e-6)
+    assert float(np.abs(got - expected).max(initial=0)) / scale <= TOLERANCE
+
+
+def sparse_array(rng: np.random.Generator, shape: tuple[int, ...], density: float) -> np.ndarray:
+    """Return normal float32 numbers with about this fraction of nonzeros."""
+    return (rng.standard_normal(shape) * (rng.random(shape) < density)).astype(np.float32)

@@ -1,0 +1,173 @@
+"""Every other operator equals the interpreter, alone and in small networks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+from tests.compile.graphs import assert_equals_interpreter, single, sparse_array
+
+from gossamer.compile.lowering.lower import LOWERINGS
+from gossamer.graph import Dense, Graph, Input, Node, Sparse
+from gossamer.graph.interpret import MEANING
+from gossamer.graph.ops import (
+    OPS,
+    Activation,
+    Add,
+    AvgPool2d,
+    ChannelPermute,
+    Concat,
+    Conv2d,
+    Flatten,
+    GlobalAvgPool,
+    Linear,
+    MaxPool2d,
+    ScaleShift,
+    shuffle_order,
+)
+
+relaxed = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+def test_every_operator_has_a_meaning_and_a_lowering() -> None:
+    assert set(OPS) == set(MEANING) == set(LOWERINGS)
+
+
+@relaxed
+@given(st.data())
+def test_pooling(data: st.DataObject) -> None:
+    kernel = (data.draw(st.integers(1, 6)), data.draw(st.integers(1, 6)))
+    stride = (data.draw(st.integers(1, 4)), data.draw(st.integers(1, 4)))
+    half = [k // 2 for k in kernel]
+    padding = tuple(data.draw(st.integers(0, half[a % 2])) for a in range(4))
+    size = tuple(data.draw(st.integers(k, k + 20)) for k in kernel)
+    ceil_mode = data.draw(st.booleans())
+    if data.draw(st.booleans()):
+        op = MaxPool2d(kernel, stride, padding, ceil_mode=ceil_mode)
+    else:
+        op = AvgPool2d(kernel, stride, padding, ceil_mode, data.draw(st.booleans()))
+    x = np.random.default_rng(1).standard_normal((1, 3, *size)).astype(np.float32)
+    assert_equals_interpreter(single(op, x.shape), x, lanes=data.draw(st.sampled_from([4, 8, 16])))
+
+
+@relaxed
+@given(
+    st.integers(1, 70),
+    st.integers(1, 50),
+    st.sampled_from([0.0, 0.01, 0.5, 1.0]),
+    st.sampled_from([4, 8, 16]),
+    st.booleans(),
+    st.integers(1, 3),
+)
+def test_linear(
+    features: int, outputs: int, density: float, lanes: int, measure: bool, threads: int
+) -> None:
+    rng = np.random.default_rng(features)
+    weights = {
+        "weight": sparse_array(rng, (outputs, features), density),
+        "bias": rng.standard_normal(outputs).astype(np.float32),
+        "scale": rng.standard_normal(outputs).astype(np.float32),
+    }
+    graph = single(Linear("relu"), (1, features), **weights)
+    x = rng.standard_normal((3, features)).astype(np.float32)
+    assert_equals_interpreter(graph, x, lanes=lanes, measure=measure, threads=threads)
+
+
+@pytest.mark.parametrize("shape", [(1, 6, 5, 7), (1, 6)])
+@pytest.mark.parametrize("op", [Activation("relu"), Activation("relu6"), Add("relu"), ScaleShift()])
+def test_entry_by_entry(op: object, shape: tuple[int, ...]) -> None:
+    rng = np.random.default_rng(0)
+    weights = {r: rng.standard_normal(6).astype(np.float32) for r in op.roles}
+    assert_equals_interpreter(
+        single(op, shape, **weights), 5 * rng.standard_normal(shape).astype(np.float32)
+    )
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 5), (16, 16), (9, 31)])
+def test_mean_of_planes(size: tuple[int, int]) -> None:
+    x = np.random.default_rng(0).standard_normal((2, 5, *size)).astype(np.float32)
+    assert_equals_interpreter(single(GlobalAvgPool(), x.shape), x)
+
+
+def test_permutation_alone_reorders_channels() -> None:
+    x = np.random.default_rng(0).standard_normal((2, 6, 3, 4)).astype(np.float32)
+    assert_equals_interpreter(single(ChannelPermute(shuffle_order(6, 3)), x.shape), x)
+
+
+def test_concat_of_one_value_with_itself() -> None:
+    node = Node("y", Concat(), ("x", "x", "x"))
+    for shape in ((1, 3, 5, 5), (1, 7)):
+        x = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+        assert_equals_interpreter(Graph(Input("x", shape), (node,), "y", {}), x)
+
+
+@relaxed
+@given(st.integers(0, 2**31), st.integers(5, 30), st.integers(5, 30), st.sampled_from([4, 8, 16]))
+def test_random_networks(seed: int, height: int, width: int, lanes: int) -> None:
+    """Branches, residuals, concats, permutations and norm layers in random order."""
+    rng = np.random.default_rng(seed)
+    nodes, weights, channels, value = [], {}, 4, "x"
+    shape = (1, channels, height, width)
+    for index in range(int(rng.integers(2, 7))):
+        made = _random_node(rng, f"n{index}", value, channels, weights)
+        nodes += made
+        value = made[-1].name
+        channels = _channels(made[-1], channels, weights)
+    nodes += [Node("mean", GlobalAvgPool(), (value,)), Node("flat", Flatten(), ("mean",))]
+    weights["last"] = Sparse.from_dense(sparse_array(rng, (3, channels), 0.5))
+    nodes.append(Node("out", Linear(), ("flat",), {"weight": "last"}))
+    graph = Graph(Input("x", shape), tuple(nodes), "out", weights)
+    from gossamer.errors import ShapeError
+    from gossamer.graph.verify import verify
+
+    try:
+        verify(graph)
+    except ShapeError:
+        assume(False)
+    x = rng.standard_normal(shape).astype(np.float32)
+    assert_equals_interpreter(graph, x, lanes=lanes)
+
+
+def _random_node(
+    rng: np.random.Generator, name: str, value: str, channels: int, weights: dict
+) -> list[Node]:
+    kind = rng.choice(["conv", "pool", "residual", "concat", "permute", "norm", "mean-pool"])
+    if kind == "pool":
+        return [
+            Node(
+                name,
+                MaxPool2d((3, 3), (2, 2), (1, 1, 1, 1), ceil_mode=bool(rng.integers(2))),
+                (value,),
+            )
+        ]
+    if kind == "mean-pool":
+        return [Node(name, AvgPool2d((2, 2), (2, 2), ceil_mode=bool(rng.integers(2))), (value,))]
+    if kind == "permute":
+        return [
+            Node(name, ChannelPermute(tuple(int(i) for i in rng.permutation(channels))), (value,))
+        ]
+    if kind == "norm":
+        for role in ("scale", "shift"):
+            weights[f"{name}.{role}"] = Dense(rng.standard_normal(channels))
+        return [Node(name, ScaleShift(), (value,), {r: f"{name}.{r}" for r in ("scale", "shift")})]
+    outputs = channels if kind == "residual" else int(rng.choice([4, 8]))
+    stride = 1 if kind in ("residual", "concat") else int(rng.integers(1, 3))
+    weights[name] = Sparse.from_dense(
+        sparse_array(rng, (outputs, channels, 3, 3), float(rng.choice([0.1, 0.5, 1])))
+    )
+    conv = Conv2d((stride, stride), (1, 1, 1, 1), activation="relu")
+    first = Node(f"{name}.conv" if kind != "conv" else name, conv, (value,), {"weight": name})
+    if kind == "residual":
+        return [first, Node(name, Add("relu"), (value, first.name))]
+    if kind == "concat":
+        return [first, Node(name, Concat(), (first.name, value))]
+    return [first]
+
+
+def _channels(node: Node, channels: int, weights: dict) -> int:
+    if isinstance(node.op, Conv2d):
+        return weights[node.weights["weight"]].shape[0]
+    if isinstance(node.op, Concat):
+        return channels + weights[node.name].shape[0]
+    return channels
