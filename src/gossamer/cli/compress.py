@@ -20,7 +20,9 @@ def compress(
     weights: Annotated[
         Path | None, typer.Argument(metavar="WEIGHTS", help="A safetensors file.")
     ] = None,
-    recipe: Annotated[str, typer.Option(help="Name of a recipe, or a JSON file.")] = "digits",
+    recipe: Annotated[
+        str, typer.Option(help="digits, deep-compression, or a .yaml file.")
+    ] = "digits",
     data: DataName = "digits",
     out: Annotated[Path, typer.Option(help="File to write.")] = Path("small.safetensors"),
     as_json: Json = False,
@@ -35,12 +37,10 @@ def compress(
     from gossamer.cli.data_name import load_named_data
     from gossamer.cli.network_file import load_network, save_network
     from gossamer.cli.output import print_json
-    from gossamer.cli.recipe_file import read_json
 
     file = load_network(network, weights)
-    how = read_json(Path(recipe)) if recipe.endswith(".json") else recipe
     examples = load_named_data(data)
-    result = gossamer.compress(file.model, file.example(), how, data=examples)
+    result = gossamer.compress(file.model, file.example(), recipe, data=examples)
     save_network(out, replace(file, model=result.model, record=examples.record))
     if as_json:
         print_json({"network": file.network, "out": str(out), "ledger": result.ledger.to_dict()})

@@ -27,7 +27,7 @@ app = typer.Typer(
     help="Make convolutional networks sparse and compact: a smaller file, less CPU time.",
     no_args_is_help=True,
     add_completion=False,
-    rich_markup_mode="markdown",
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
 for verb in (demo, nets, train, compress, export, inspect, run, bench):

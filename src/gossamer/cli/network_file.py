@@ -11,13 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from gossamer.errors import DataError, MissingDependencyError, SpecError
 from gossamer.images import InputRecord
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 
 @dataclass(frozen=True)
@@ -36,7 +34,7 @@ class NetworkFile:
     options: dict[str, Any] = field(default_factory=dict)
     record: InputRecord | None = None
 
-    def example(self) -> np.ndarray:
+    def example(self) -> Tensor:
         """Return zeros (1, C, H, W), of the record's size or of the one the network is made for."""
         from gossamer.nets.registry import NETWORKS
 
@@ -44,7 +42,7 @@ class NetworkFile:
             shape = NETWORKS[self.network].input_shape
         else:
             shape = (self.record.channels, self.record.height, self.record.width)
-        return np.zeros((1, *shape), np.float32)
+        return next(self.model.parameters()).new_zeros((1, *shape))
 
 
 def save_network(path: str | Path, file: NetworkFile) -> None:

@@ -16,13 +16,15 @@ from gossamer.bench.accuracy import accuracy, predict_classes
 from gossamer.bench.engines import ENGINES, Subject
 from gossamer.cli.demo.fresh_process import run_fresh
 from gossamer.cli.demo.parts import file_parts
-from gossamer.cli.demo.result import DemoResult, Mistake, Outcome, State, count_amounts
+from gossamer.cli.demo.result import Amounts, DemoResult, Mistake, Outcome, State, count_amounts
 from gossamer.cli.network_file import NetworkFile, save_network
 from gossamer.graph import Graph
 from gossamer.train.data import Data, load_data
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
+
+    from gossamer.compress.ledger import Ledger
 
 Say = Callable[[str], object]
 
@@ -38,6 +40,11 @@ class Bench:
     seed: int
     out: Path
     say: Say
+
+    @property
+    def example(self) -> Tensor:
+        """One test image, (1, 1, 8, 8)."""
+        return self.data.test.batch(np.arange(1))[0]
 
     @property
     def images(self) -> np.ndarray:
@@ -75,15 +82,17 @@ def _run_network(bench: Bench, name: str, stem: str) -> Outcome:
     dense_path = bench.out / f"{stem}-dense.safetensors"
     save_network(dense_path, NetworkFile(name, dense))
     bench.say(f"{name}: timing the dense network")
-    before = _measure(bench, dense, _export(bench, dense, name), dense_path)[0]
+    dense_graph = _export(bench, dense, name)
+    designed = count_amounts(dense_graph)
+    before, _ = _measure(bench, dense, dense_graph, dense_path, designed)
 
     bench.say(f"{name}: pruning, sharing weights, retraining")
-    small = gossamer.compress(dense, bench.images[:1], RECIPE, data=bench.data)
+    small = gossamer.compress(dense, bench.example, RECIPE, data=bench.data, seed=bench.seed)
     graph = _export(bench, small.model, name)
     path = bench.out / f"{stem}.goss"
     gossamer.save(graph, path)
     bench.say(f"{name}: timing the compressed network")
-    after, explanation = _measure(bench, small.model, gossamer.load(path), path)
+    after, explanation = _measure(bench, small.model, gossamer.load(path), path, designed)
 
     bench.say(f"{name}: running the file in a fresh process without torch")
     predicted = run_fresh(path, bench.images).argmax(axis=1)
@@ -92,7 +101,7 @@ def _run_network(bench: Bench, name: str, stem: str) -> Outcome:
         network=name,
         before=before,
         after=after,
-        asked_sparsity=small.asked_sparsity,
+        asked_sparsity=_asked_sparsity(small.ledger),
         images=len(predicted),
         agreeing=agreeing,
         mistakes=_mistakes(predicted, bench.labels),
@@ -108,11 +117,17 @@ def _training(seed: int) -> object:
     return Recipe(seed=seed)
 
 
+def _asked_sparsity(ledger: Ledger) -> float:
+    return max(float(entry.asked.get("sparsity", 0.0)) for entry in ledger.entries)
+
+
 def _export(bench: Bench, model: nn.Module, name: str) -> Graph:
-    return gossamer.export(model, bench.images[:1], record=bench.data.record, name=name)
+    return gossamer.export(model, bench.example, record=bench.data.record, name=name)
 
 
-def _measure(bench: Bench, model: nn.Module, graph: Graph, path: Path) -> tuple[State, str]:
+def _measure(
+    bench: Bench, model: nn.Module, graph: Graph, path: Path, designed: Amounts
+) -> tuple[State, str]:
     """Return a network's state, and what the compiler says about it."""
     rivals = ["torch", *(["onnxruntime"] if _has_onnxruntime() else [])]
     with gossamer.compile(graph, threads=1) as program:
@@ -124,7 +139,7 @@ def _measure(bench: Bench, model: nn.Module, graph: Graph, path: Path) -> tuple[
     state = State(
         accuracy=accuracy(predicted, bench.labels),
         parameters=sum(parameter.numel() for parameter in model.parameters()),
-        amounts=count_amounts(graph),
+        amounts=count_amounts(graph, designed),
         size_bytes=path.stat().st_size,
         record=record,
     )

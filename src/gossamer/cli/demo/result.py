@@ -12,10 +12,11 @@ from gossamer.report.pictures import Part
 
 @dataclass(frozen=True)
 class Amounts:
-    """How much of everything a graph has; a file or a time is not part of it.
+    """How much of everything a network has; a file or a time is not part of it.
 
     Args:
-        weights: entries of all convolution and linear weights, zeros included.
+        weights: entries of all convolution and linear weights as the network was designed, with
+            zeros and with channels that were removed since.
         nonzeros: those that are not zero.
         macs: effective MACs for one image, those whose weight is not zero.
     """
@@ -30,8 +31,13 @@ class Amounts:
         return 1 - self.nonzeros / self.weights
 
 
-def count_amounts(graph: Graph) -> Amounts:
-    """Count a graph at its example's size."""
+def count_amounts(graph: Graph, designed: Amounts | None = None) -> Amounts:
+    """Count a graph at its example's size.
+
+    Args:
+        graph: to count.
+        designed: of the dense network that the graph comes from, if it is another one.
+    """
     shapes = infer_shapes(graph)
     layers = [(node, graph.weights[node.weights["weight"]]) for node in weighted_nodes(graph)]
     macs = [
@@ -39,7 +45,7 @@ def count_amounts(graph: Graph) -> Amounts:
         for node, layout in layers
     ]
     return Amounts(
-        weights=sum(layout.size for _, layout in layers),
+        weights=designed.weights if designed else sum(layout.size for _, layout in layers),
         nonzeros=sum(layout.nonzeros for _, layout in layers),
         macs=sum(macs),
     )

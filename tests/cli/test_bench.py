@@ -1,0 +1,26 @@
+import json
+
+from gossamer.bench.record import read_records
+
+
+def test_engines_are_timed_and_recorded(gossamer_program, net, tmp_path):
+    done = gossamer_program(
+        *("bench", net, "--against", "onnxruntime", "--rounds", 3, "--batch", 2),
+        *("--out", tmp_path / "record.jsonl", "--explain", "--json"),
+    )
+    assert done.status == 0, done.err
+    data = json.loads(done.out)
+    assert [timing["name"] for timing in data["timings"]] == ["gossamer", "onnxruntime"]
+    assert all(len(timing["times_ms"]) == 3 for timing in data["timings"])
+    assert data["input_shape"] == [2, 1, 6, 6]
+    assert "conv" in data["explain"]
+    (record,) = read_records(tmp_path / "record.jsonl")
+    assert record.command == data["command"]
+
+
+def test_the_recorded_command_repeats_the_measurement(gossamer_program, net):
+    command = json.loads(gossamer_program("bench", net, "--rounds", 1, "--json").out)["command"]
+    program, *arguments = command.split()
+    again = gossamer_program(*arguments)
+    assert (program, again.status) == ("gossamer", 0)
+    assert "gossamer" in again.out

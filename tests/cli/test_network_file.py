@@ -1,0 +1,73 @@
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from gossamer.cli.network_file import NetworkFile, load_network, save_network
+from gossamer.errors import DataError, SpecError, UnknownNameError
+from gossamer.images import InputRecord
+from gossamer.nets.create import create_model
+
+RECORD = InputRecord(8, 8, "L", mean=(0.1,), deviation=(0.2,), class_names=("a", "b"))
+OPTIONS = {"num_classes": 2, "width": 8}
+
+
+@pytest.fixture
+def model():
+    return create_model("digits-plain", **OPTIONS)
+
+
+@pytest.fixture
+def path(model, tmp_path):
+    path = tmp_path / "model.safetensors"
+    save_network(path, NetworkFile("digits-plain", model, OPTIONS, RECORD))
+    return path
+
+
+def test_the_file_alone_gives_the_network_back(path, model):
+    file = load_network(str(path))
+    assert (file.network, file.options, file.record) == ("digits-plain", OPTIONS, RECORD)
+    assert not file.model.training
+    expected = model.state_dict()
+    for name, tensor in file.model.state_dict().items():
+        assert torch.equal(tensor, expected[name])
+
+
+def test_a_plain_file_needs_a_name(tmp_path):
+    path = tmp_path / "plain.safetensors"
+    save_file(create_model("digits-plain").state_dict(), path)
+    assert load_network("digits-plain", path).network == "digits-plain"
+    with pytest.raises(SpecError, match="which network"):
+        load_network(str(path))
+
+
+def test_name_and_file_must_agree(path):
+    with pytest.raises(SpecError, match="another network"):
+        load_network("digits-igc", path)
+
+
+def test_an_unknown_name_is_named(tmp_path):
+    path = tmp_path / "plain.safetensors"
+    save_file({"x": torch.zeros(1)}, path)
+    with pytest.raises(UnknownNameError, match="digits-plain"):
+        load_network("digits-plane", path)
+    with pytest.raises(DataError, match="another network"):
+        load_network("digits-plain", path)
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", b"\xff" * 64])
+def test_other_files_are_refused(tmp_path, content):
+    path = tmp_path / "other.safetensors"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match="not a safetensors file"):
+        load_network("digits-plain", path)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(DataError, match=r"absent\.safetensors"):
+        load_network("digits-plain", tmp_path / "absent.safetensors")
+
+
+def test_the_example_has_the_records_size(path):
+    assert load_network(str(path)).example().shape == (1, 1, 8, 8)
+    assert np.count_nonzero(load_network(str(path)).example()) == 0
