@@ -67,6 +67,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _complain(error.format_message())  # type: ignore[attr-defined]
     except GossamerError as error:
         return _complain(str(error))
+    except OSError as error:
+        if error.filename is None:
+            raise
+        return _complain(f"{error.filename}: {error.strerror}")
     except (typer.Abort, KeyboardInterrupt):
         status = _INTERRUPTED
     if status == _INTERRUPTED:

@@ -1,0 +1,99 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+import gossamer
+from gossamer.bench.benchmark import benchmark, relative_difference
+from gossamer.bench.record import Record
+from gossamer.errors import ShapeError, SpecError, UnknownNameError, VerificationError
+
+
+def test_a_graph_is_compared_with_its_module(subject, x):
+    ticks = []
+    record = benchmark(
+        subject.graph,
+        x,
+        against=["torch"],
+        module=subject.module,
+        rounds=3,
+        command="test",
+        advance=lambda: ticks.append(None),
+    )
+    assert [timing.name for timing in record.timings] == ["gossamer", "torch"]
+    assert all(len(timing.times_ms) == 3 for timing in record.timings)
+    assert len(ticks) == 6
+    assert record.differences["gossamer"] == 0
+    assert 0 <= record.differences["torch"] < 1e-5
+    assert (record.network, record.input_shape, record.threads) == ("tiny", x.shape, 1)
+    assert {"torch", "gossamer", "numpy"} <= set(record.versions)
+    assert Record.from_dict(record.to_dict()) == record
+
+
+def test_a_program_keeps_running_afterwards(subject, x):
+    with gossamer.compile(subject.graph, threads=2) as program:
+        record = benchmark(program, x, against=[], rounds=1)
+        assert record.threads == 2
+        assert program(x).shape == (3, 4)
+
+
+def test_engines_that_differ_are_not_timed(subject, x):
+    with torch.no_grad():
+        subject.module[0].bias += 1
+    with pytest.raises(VerificationError, match="torch and gossamer differ"):
+        benchmark(subject.graph, x, against=["torch"], module=subject.module)
+
+
+def test_a_nan_is_a_difference(subject, x):
+    with torch.no_grad():
+        subject.module[0].bias += float("nan")
+    with pytest.raises(VerificationError):
+        benchmark(subject.graph, x, against=["torch"], module=subject.module)
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({"against": ["nosuchengine"]}, UnknownNameError),
+        ({"against": ["torch"]}, SpecError),
+        ({"threads": 0}, SpecError),
+        ({"rounds": 0}, SpecError),
+    ],
+)
+def test_impossible_wishes_are_refused(subject, x, options, error):
+    with pytest.raises(error):
+        benchmark(subject.graph, x, **{"against": [], **options})
+
+
+def test_an_input_that_does_not_fit_is_refused(subject, x):
+    with pytest.raises(ShapeError):
+        benchmark(subject.graph, x[:, :1], against=[])
+
+
+def test_a_program_runs_with_its_own_threads(subject, x):
+    with (
+        gossamer.compile(subject.graph, threads=1) as program,
+        pytest.raises(SpecError, match="other threads"),
+    ):
+        benchmark(program, x, against=[], threads=2)
+
+
+def test_the_network_is_measured_once_for_each_engine(subject, x):
+    record = benchmark(
+        replace(subject.graph, name="other"),
+        x,
+        against=["torch", "gossamer", "torch"],
+        module=subject.module,
+        rounds=1,
+    )
+    assert [timing.name for timing in record.timings] == ["gossamer", "torch"]
+    assert record.network == "other"
+
+
+def test_relative_difference_of_other_shapes_is_infinite():
+    assert relative_difference(np.zeros(2), np.zeros(3)) == float("inf")
+
+
+def test_relative_difference_of_zeros_is_zero():
+    assert relative_difference(np.zeros(2), np.zeros(2)) == 0

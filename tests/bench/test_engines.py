@@ -1,0 +1,71 @@
+"""One contract for all engines: what they compute is what the interpreter says."""
+
+import sys
+from dataclasses import replace
+from importlib.util import find_spec
+
+import numpy as np
+import pytest
+import torch
+
+from gossamer.bench.engines import ENGINES
+from gossamer.errors import MissingDependencyError, SpecError
+from gossamer.graph import interpret
+
+PACKAGES = {"gossamer": "llvmlite"}
+
+
+@pytest.fixture(params=list(ENGINES))
+def engine_class(request):
+    package = PACKAGES.get(request.param, request.param)
+    if not find_spec(package):
+        pytest.skip(f"{package} is not installed")
+    return ENGINES[request.param]
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_every_engine_computes_the_graph(engine_class, subject, x, threads):
+    expected = interpret(subject.graph, x)
+    with engine_class(subject, threads=threads) as engine:
+        assert engine(x) == pytest.approx(expected, abs=1e-4)
+        call = engine.bind(x)
+        assert np.asarray(call()) == pytest.approx(expected, abs=1e-4)
+
+
+def test_every_engine_has_its_registered_name_and_versions(engine_class, subject):
+    assert ENGINES[engine_class.name] is engine_class
+    with engine_class(subject) as engine:
+        assert engine.versions()
+        assert all(version for version in engine.versions().values())
+
+
+@pytest.mark.parametrize("name", ["onnxruntime", "openvino"])
+def test_a_missing_package_is_named_with_a_hint(monkeypatch, subject, name):
+    engine_class = ENGINES[name]
+    monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(MissingDependencyError, match="pip install"):
+        engine_class(subject)
+
+
+def test_torch_needs_a_module(subject):
+    with pytest.raises(SpecError, match="module"):
+        ENGINES["torch"](replace(subject, module=None))
+
+
+def test_torch_puts_threads_and_mode_back(subject, x):
+    before = torch.get_num_threads()
+    subject.module.train()
+    with ENGINES["torch"](subject, threads=before + 1) as engine:
+        assert torch.get_num_threads() == before + 1
+        assert not subject.module.training
+        engine(x)
+    assert torch.get_num_threads() == before
+    assert subject.module.training
+
+
+def test_a_program_that_was_given_is_not_closed(subject, x):
+    calls = []
+    given = replace(subject, program=lambda x: calls.append(x) or x)
+    with ENGINES["gossamer"](given) as engine:
+        engine(x)
+    assert len(calls) == 1
