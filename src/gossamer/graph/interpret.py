@@ -40,9 +40,9 @@ def interpret(
     for node in graph.nodes:
         weights = {role: graph.weights[name].to_dense() for role, name in node.weights.items()}
         meaning = MEANING[type(node.op)]
-        known[node.name] = meaning(node.op, [known[n] for n in node.inputs], weights).astype(
-            np.float32
-        )
+        with np.errstate(over="ignore", invalid="ignore"):  # infinities are values like others
+            value = meaning(node.op, [known[n] for n in node.inputs], weights)
+            known[node.name] = value.astype(np.float32)
     return known[graph.output]
 
 

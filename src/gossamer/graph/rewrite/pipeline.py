@@ -1,0 +1,34 @@
+"""The rewrites that export makes, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from gossamer.graph.graph import Graph
+from gossamer.graph.rewrite.choose_layouts import choose_layouts
+from gossamer.graph.rewrite.fold_norm import fold_norm
+from gossamer.graph.rewrite.fuse_activation import fuse_activation
+from gossamer.graph.rewrite.remove_channels import remove_channels
+from gossamer.graph.rewrite.remove_dead import remove_dead
+from gossamer.graph.verify import verify
+
+Rewrite = Callable[[Graph], Graph]
+
+DEFAULT: tuple[Rewrite, ...] = (
+    remove_dead,
+    fold_norm,
+    fuse_activation,
+    remove_channels,
+    choose_layouts,
+)
+
+
+def rewrite(graph: Graph, rewrites: Sequence[Rewrite] = DEFAULT) -> Graph:
+    """Return the graph after all rewrites, each verified.
+
+    Raises:
+        GraphError: if a rewrite leaves a graph that is not well formed.
+    """
+    for step in rewrites:
+        graph = verify(step(graph))
+    return graph

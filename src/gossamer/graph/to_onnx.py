@@ -1,0 +1,219 @@
+"""Graph → ONNX, float32, operator set 17. The onnx package is imported on use."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gossamer.errors import MissingDependencyError
+from gossamer.graph.graph import Graph, Node
+from gossamer.graph.ops import (
+    Activation,
+    Add,
+    AvgPool2d,
+    ChannelPermute,
+    Concat,
+    Conv2d,
+    Flatten,
+    GlobalAvgPool,
+    Linear,
+    MaxPool2d,
+    ScaleShift,
+)
+from gossamer.graph.verify import infer_shapes, verify
+
+if TYPE_CHECKING:
+    from onnx import ModelProto, NodeProto
+
+OPERATOR_SET = 17
+IR_VERSION = 8
+
+
+def to_onnx(graph: Graph) -> ModelProto:
+    """Return the network as an ONNX model of operator set 17, every weight dense float32.
+
+    Axes that are free in the graph are symbolic in the model. A scale that the graph keeps apart is
+    multiplied into its weight, in float32. The model has passed `onnx.checker`.
+
+    Raises:
+        MissingDependencyError: without the onnx package.
+        GraphError: if the graph is not well formed.
+    """
+    onnx = _onnx()
+    writer = _Writer(onnx, verify(graph))
+    for node in graph.nodes:
+        writer.write(node)
+    if graph.output == graph.input.name:
+        writer.add("Identity", [graph.input.name], "output")
+    model = writer.model()
+    onnx.checker.check_model(model, full_check=True)
+    return model
+
+
+def save_onnx(graph: Graph, path: str | Path) -> Path:
+    """Write the network as an ONNX file, whole or not at all, and return its path.
+
+    Raises:
+        MissingDependencyError: without the onnx package.
+    """
+    target = Path(path)
+    data = to_onnx(graph).SerializeToString()
+    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        Path(temporary).replace(target)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    return target
+
+
+def _onnx() -> Any:
+    try:
+        import onnx
+        import onnx.checker
+        import onnx.helper
+        import onnx.numpy_helper
+    except ImportError:
+        raise MissingDependencyError(
+            "writing ONNX needs the onnx package", hint="pip install 'gossamer[onnx]'"
+        ) from None
+    return onnx
+
+
+class _Writer:
+    """Collects ONNX nodes and initialisers; values keep their names."""
+
+    def __init__(self, onnx: Any, graph: Graph) -> None:
+        self.onnx, self.graph = onnx, graph
+        self.shapes = infer_shapes(graph)
+        self.nodes: list[NodeProto] = []
+        self.arrays: dict[str, np.ndarray] = {}
+
+    def add(self, kind: str, inputs: Sequence[str], output: str, **attributes: Any) -> None:
+        """Add one ONNX node of the same name as its output."""
+        self.nodes.append(
+            self.onnx.helper.make_node(kind, inputs, [output], name=output, **attributes)
+        )
+
+    def initialiser(self, name: str, array: np.ndarray) -> str:
+        """Keep an array under a name that no value has, and return the name."""
+        while name in self.shapes or (
+            name in self.arrays and not np.array_equal(self.arrays[name], array)
+        ):
+            name += "_"
+        self.arrays[name] = array
+        return name
+
+    def weight(self, node: Node, role: str) -> np.ndarray:
+        """Return a weight, a scale kept apart multiplied into it."""
+        array = self.graph.weights[node.weights[role]].to_dense()
+        if role == "weight" and "scale" in node.weights:
+            scale = self.graph.weights[node.weights["scale"]].to_dense()
+            array = array * scale.reshape(-1, *(1,) * (array.ndim - 1))
+        return array
+
+    def named_weight(self, node: Node, role: str, shape: tuple[int, ...] | None = None) -> str:
+        """Return the name of a weight's initialiser."""
+        array = self.weight(node, role)
+        return self.initialiser(
+            node.weights[role], array if shape is None else array.reshape(shape)
+        )
+
+    def write(self, node: Node) -> None:
+        """Add the ONNX nodes of one node."""
+        activation = getattr(node.op, "activation", "identity")
+        name = node.name if activation == "identity" else f"{node.name}/before_{activation}"
+        self._operator(node, name)
+        if activation != "identity":
+            self._activate(name, activation, node.name)
+
+    def _operator(self, node: Node, output: str) -> None:
+        inputs = list(node.inputs)
+        match node.op:
+            case Conv2d() as op:
+                weights = [
+                    self.named_weight(node, r) for r in ("weight", "bias") if r in node.weights
+                ]
+                window = {"strides": op.stride, "pads": op.padding, "dilations": op.dilation}
+                self.add("Conv", [*inputs, *weights], output, group=op.groups, **window)
+            case Linear():
+                weights = [
+                    self.named_weight(node, r) for r in ("weight", "bias") if r in node.weights
+                ]
+                self.add("Gemm", [*inputs, *weights], output, transB=1)
+            case ScaleShift():
+                shape = (-1,) + (1,) * (len(self.shapes[node.name]) - 2)
+                scaled = f"{output}/scaled"
+                self.add("Mul", [*inputs, self.named_weight(node, "scale", shape)], scaled)
+                self.add("Add", [scaled, self.named_weight(node, "shift", shape)], output)
+            case Activation(function):
+                self._activate(inputs[0], function, output)
+            case MaxPool2d() as op:
+                self.add("MaxPool", inputs, output, dilations=op.dilation, **_window(op))
+            case AvgPool2d() as op:
+                counted = int(op.count_include_pad)
+                self.add("AveragePool", inputs, output, count_include_pad=counted, **_window(op))
+            case GlobalAvgPool():
+                self.add("GlobalAveragePool", inputs, output)
+            case Add():
+                self.add("Add", inputs, output)
+            case Concat():
+                self.add("Concat", inputs, output, axis=1)
+            case ChannelPermute(order):
+                positions = self.initialiser(f"{output}/order", np.array(order, np.int64))
+                self.add("Gather", [*inputs, positions], output, axis=1)
+            case Flatten():
+                self.add("Flatten", inputs, output, axis=1)
+
+    def _activate(self, source: str, function: str, output: str) -> None:
+        match function:
+            case "relu":
+                self.add("Relu", [source], output)
+            case "relu6":
+                low, high = (
+                    self.initialiser(f"relu6/{label}", np.array(bound, np.float32))
+                    for label, bound in (("low", 0), ("high", 6))
+                )
+                self.add("Clip", [source, low, high], output)
+            case _:
+                self.add("Identity", [source], output)
+
+    def model(self) -> ModelProto:
+        """Return the model of everything added."""
+        helper, float32 = self.onnx.helper, self.onnx.TensorProto.FLOAT
+        graph = self.graph
+        output = "output" if graph.output == graph.input.name else graph.output
+        sizes = [
+            "NCHW"[axis] if axis in graph.input.free else size
+            for axis, size in enumerate(graph.input.example)
+        ]
+        rank = len(self.shapes[graph.output])
+        free_batch = "N" if 0 in graph.input.free else self.shapes[graph.output][0]
+        out_sizes = [free_batch, *([None] * (rank - 1))]
+        proto = helper.make_graph(
+            self.nodes,
+            graph.name or "network",
+            [helper.make_tensor_value_info(graph.input.name, float32, sizes)],
+            [helper.make_tensor_value_info(output, float32, out_sizes)],
+            [self.onnx.numpy_helper.from_array(a, name) for name, a in self.arrays.items()],
+        )
+        opset = [helper.make_opsetid("", OPERATOR_SET)]
+        return helper.make_model(
+            proto, opset_imports=opset, ir_version=IR_VERSION, producer_name="gossamer"
+        )
+
+
+def _window(op: MaxPool2d | AvgPool2d) -> dict[str, Any]:
+    return {
+        "kernel_shape": op.kernel,
+        "strides": op.stride,
+        "pads": op.padding,
+        "ceil_mode": int(op.ceil_mode),
+    }
