@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from math import prod
 
 from gossamer.compile.geometry import Halo, Planes, window_halo
-from gossamer.compile.regions import Place, Region, planes_at
+from gossamer.compile.regions import Member, Place, Region, planes_at
 from gossamer.graph.graph import Graph, Node
 from gossamer.graph.ops import AvgPool2d, ChannelPermute, Conv2d, GlobalAvgPool, MaxPool2d, Shape
 
@@ -39,7 +39,7 @@ class Places:
 
     def planes(self, value: str, place: Place, shape: Shape, lanes: int) -> Planes:
         """Return the layout of a value's memory at a place; `shape` is (N, C, H, W)."""
-        planes = planes_at(place, shape[1], shape[2], shape[3], lanes)
+        planes = planes_at(place, shape[1], (shape[2], shape[3]), lanes)
         return planes.with_halo(self.halos.get((self.root(value), place), Halo()))
 
 
@@ -91,4 +91,4 @@ def _place_node(graph: Graph, node: Node, shapes: Mapping[str, Shape], places: P
 
 
 def _add_member(place: Place, shape: Shape, cost: float) -> None:
-    place.region.add(place, shape[2], shape[3], cost)
+    place.region.members.append(Member(place.scale, (shape[2], shape[3]), cost))

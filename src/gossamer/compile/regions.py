@@ -13,72 +13,86 @@ from math import lcm
 
 from gossamer.compile.geometry import Planes
 
+Pair = tuple[int, int]
+
 
 @dataclass(frozen=True)
 class Place:
-    """A member of a region: its tile is `scale` times the region's unit, along each axis."""
+    """A place in a region: its tile is `scale` times the region's unit, along each axis."""
 
     region: Region
     scale: tuple[Fraction, Fraction]
 
-    def after(self, stride: tuple[int, int]) -> Place:
+    def after(self, stride: Pair) -> Place:
         """Return the place of the output of a window of this stride."""
         return Place(self.region, (self.scale[0] / stride[0], self.scale[1] / stride[1]))
 
 
-@dataclass(eq=False)
-class Region:
-    """Planes whose tiles are in proportion.
+@dataclass(frozen=True)
+class Member:
+    """Planes of a region: their scale, (H, W) in pixels, and the cost of computing a pixel."""
 
-    Attributes:
-        members: (scale along the height, along the width, H, W, weight of the member in the cost).
+    scale: tuple[Fraction, Fraction]
+    size: Pair
+    cost: float
+
+
+@dataclass(frozen=True)
+class Solution:
+    """How a region is cut.
+
+    Args:
+        split: tiles along the height and the width; their product is the number of lanes.
+        unit: (rows, columns) of the tile at scale 1, maybe not whole.
     """
 
-    members: list[tuple[Fraction, Fraction, int, int, float]] = field(default_factory=list)
-    _solution: tuple[int, int, int, int] | None = None
+    split: Pair
+    unit: tuple[Fraction, Fraction]
+
+    def tile(self, scale: tuple[Fraction, Fraction]) -> Pair:
+        """Return (rows, columns) of the tile at a scale."""
+        return int(self.unit[0] * scale[0]), int(self.unit[1] * scale[1])
+
+
+@dataclass(eq=False)
+class Region:
+    """Planes whose tiles are in proportion."""
+
+    members: list[Member] = field(default_factory=list)
+    _solution: Solution | None = None
 
     def start(self) -> Place:
         """Return the place of the first member."""
         return Place(self, (Fraction(1), Fraction(1)))
 
-    def add(self, place: Place, height: int, width: int, cost: float) -> None:
-        """Note a member: planes of H×W at `place` whose computation costs `cost` a pixel."""
-        self.members.append((*place.scale, height, width, cost))
-
-    def solve(self, lanes: int) -> tuple[int, int, int, int]:
-        """Return (split_h, split_w, unit_h, unit_w) with the least work, units for scale 1/D."""
+    def solve(self, lanes: int) -> Solution:
+        """Return the cut with the least work."""
         if self._solution is None:
             splits = [(lanes >> i, 1 << i) for i in range(lanes.bit_length())]
             self._solution = min((self._fit(split) for split in splits), key=self._cost)
         return self._solution
 
-    def _fit(self, split: tuple[int, int]) -> tuple[int, int, int, int]:
+    def _fit(self, split: Pair) -> Solution:
+        """Return the smallest tiles that cover every member and are whole numbers."""
         units = []
         for axis in (0, 1):
-            scales = [m[axis] * self.denominator(axis) for m in self.members]
-            sizes = [m[2 + axis] for m in self.members]
-            units.append(
-                max(-(-size // int(split[axis] * s)) for s, size in zip(scales, sizes, strict=True))
+            whole = lcm(*(m.scale[axis].denominator for m in self.members))
+            steps = max(
+                -(-m.size[axis] // int(split[axis] * m.scale[axis] * whole)) for m in self.members
             )
-        return (*split, units[0], units[1])
+            units.append(Fraction(whole * steps))
+        return Solution(split, (units[0], units[1]))
 
-    def _cost(self, solution: tuple[int, int, int, int]) -> float:
-        split_h, split_w, unit_h, unit_w = solution
-        vectors = sum(
-            m[4] * float(m[0] * self.denominator(0) * unit_h * m[1] * self.denominator(1) * unit_w)
-            for m in self.members
-        )
+    def _cost(self, solution: Solution) -> float:
+        work = 0.0
+        for member in self.members:
+            rows, columns = solution.tile(member.scale)
+            work += member.cost * rows * columns
         # Ties go to more columns in a tile: they are what a kernel holds in registers.
-        return vectors * (1 + 1e-6 * split_w)
-
-    def denominator(self, axis: int) -> int:
-        """Return the D that makes every scale · D whole along an axis."""
-        return lcm(*(m[axis].denominator for m in self.members))
+        return work * (1 + 1e-6 * solution.split[1])
 
 
-def planes_at(place: Place, channels: int, height: int, width: int, lanes: int) -> Planes:
-    """Return the layout of planes of (C, H, W) at a place of a solved region."""
-    split_h, split_w, unit_h, unit_w = place.region.solve(lanes)
-    tile_h = place.scale[0] * place.region.denominator(0) * unit_h
-    tile_w = place.scale[1] * place.region.denominator(1) * unit_w
-    return Planes(channels, height, width, split_h, split_w, int(tile_h), int(tile_w))
+def planes_at(place: Place, channels: int, size: Pair, lanes: int) -> Planes:
+    """Return the layout of `channels` planes of (H, W) pixels at a place."""
+    solution = place.region.solve(lanes)
+    return Planes(channels, *size, *solution.split, *solution.tile(place.scale))

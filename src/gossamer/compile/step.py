@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -71,7 +72,6 @@ class Step:
     choices: tuple[Choice, ...]
     macs: int = 0
     effective_macs: int = 0
-    notes: tuple[str, ...] = field(default=())
 
 
 def shares(units: int, threads: int) -> np.ndarray:
@@ -82,4 +82,4 @@ def shares(units: int, threads: int) -> np.ndarray:
         [[0, 3], [3, 5]]
     """
     bounds = [-(-units * t // threads) for t in range(threads + 1)]
-    return np.array(list(zip(bounds[:-1], bounds[1:], strict=True)), np.int64)
+    return np.array(list(pairwise(bounds)), np.int64)

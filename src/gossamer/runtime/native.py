@@ -19,7 +19,7 @@ JOB = 128
 """Offset of the number of runs started; −1 tells the workers to stop."""
 STEP_BYTES = 16
 SPINS_BEFORE_SLEEP = 20_000
-"""Turns that an idle worker spins before it goes back to Python to sleep: about half a millisecond."""
+"""Turns that an idle worker spins before it goes back to Python to sleep: about 0.5 ms."""
 
 
 @dataclass(frozen=True)
@@ -35,10 +35,10 @@ class NativeLoop:
         code: keeps the machine code alive.
     """
 
-    announce: Callable[[int, int, int], None]
-    run: Callable[[int, int, int, int], None]
+    announce: Callable[[int, int, int], int]
+    run: Callable[[int, int, int, int], int]
     work: Callable[[int, int, int, int, int], int]
-    repeat: Callable[[int, int, int], None]
+    repeat: Callable[[int, int, int], int]
     code: Code
 
 

@@ -8,9 +8,9 @@ of `rows`; pixels in tiles of `tile_h × tile_w` vectors held in registers.
   the kernel for dense weights (and for blocks).
 - otherwise every row has offsets of its own: one vector read a nonzero, and no zeros are touched.
 
-Stream of one turn: shared, `rows` weights and one offset; unshared, `rows · unroll` weights, then as
-many offsets. Record of a group (`GroupTable`): stream offset, turns, then for each row an
-output offset, then for each row a bias.
+Stream of one turn: shared, `rows` weights and one offset; unshared, `rows · unroll` weights, then
+as many offsets. Record of a group of rows: stream offset, turns, then for each row an output
+offset, then for each row a bias.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ class ConvKernel(Kernel):
                 e.store_vector(value, e.at(target[r], channel), c * e.vector_bytes)
 
     def _vector(self, e: KernelEmitter, source: list[Value], offset: Value, v: int) -> Value:
-        """Read the input vector that output vector `v` of the tile needs for the tap at `offset`."""
+        """Read what output vector `v` of the tile needs for the tap at `offset`."""
         r, c = divmod(v, self.tile_w)
         return e.load_vector(e.at(source[r], offset), c * self.stride_w * e.vector_bytes)
 

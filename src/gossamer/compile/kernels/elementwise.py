@@ -52,10 +52,6 @@ class ElementwiseKernel(Kernel):
                 e.at(pointer, e.offset_in(channels, channel, stride=12, field=f))
                 for f, pointer in enumerate(pointers)
             )
-            if self.function == "scale_shift":
-                scale, shift = (
-                    e.splat(e.load(FLOAT, t, e.multiply(channel, 4))) for t in (scales, shifts)
-                )
             with e.loop(0, count) as position:
                 value = e.load_vector(e.at(a, e.offset_in(positions, position, stride=12)))
                 if self.function == "add":
@@ -64,6 +60,8 @@ class ElementwiseKernel(Kernel):
                     )
                     value = e.builder.fadd(value, other)
                 elif self.function == "scale_shift":
+                    at_channel = e.multiply(channel, 4)
+                    scale, shift = (e.splat(e.load(FLOAT, t, at_channel)) for t in (scales, shifts))
                     value = e.fma(value, scale, shift)
                 value = e.activate(value, self.activation)
                 e.store_vector(value, e.at(y, e.offset_in(positions, position, stride=12, field=2)))

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from tests.compile.graphs import single, sparse_array
+
+from gossamer.compile.compile import compile
+from gossamer.errors import CompileError, GossamerError, SpecError
+from gossamer.graph import Input
+from gossamer.graph.ops import Activation, Conv2d
+
+
+@pytest.fixture
+def conv_graph() -> object:
+    rng = np.random.default_rng(0)
+    return single(
+        Conv2d(padding=(1, 1, 1, 1)), (1, 16, 12, 12), weight=sparse_array(rng, (16, 16, 3, 3), 0.3)
+    )
+
+
+def test_explain_names_each_layer_and_what_was_tried(conv_graph: object) -> None:
+    text = compile(conv_graph).explain()
+    assert "f32-conv-sparse" in text
+    assert "f32-conv-dense" in text
+    assert "µs" in text
+    assert f"{16 * 16 * 9 * 12 * 12:,}" in text
+
+
+def test_unmeasured_programs_compute_the_same(conv_graph: object) -> None:
+    x = np.random.default_rng(1).standard_normal((1, 16, 12, 12)).astype(np.float32)
+    a, b = compile(conv_graph)(x), compile(conv_graph, measure=False)(x)
+    assert np.allclose(a, b, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("threads", [0, -1, 1000])
+def test_impossible_thread_counts(conv_graph: object, threads: int) -> None:
+    with pytest.raises(SpecError, match="impossible number of threads"):
+        compile(conv_graph, threads)
+
+
+def test_operator_without_a_kernel_is_named() -> None:
+    class Unknown(Activation):
+        pass
+
+    with pytest.raises(CompileError, match="node 'y': no kernel for this operator"):
+        compile(single(Unknown("relu"), (1, 2, 3, 3)))
+
+
+def test_an_impossible_activation_size_is_refused() -> None:
+    graph = single(Conv2d(), (1, 1, 2**15, 2**15), weight=np.ones((1, 1, 1, 1), np.float32))
+    with pytest.raises(CompileError, match="too large"):
+        compile(graph)
+
+
+def test_ill_formed_graphs_are_refused(conv_graph: object) -> None:
+    from dataclasses import replace
+
+    with pytest.raises(GossamerError):
+        compile(replace(conv_graph, input=Input("other", (1, 16, 12, 12))))

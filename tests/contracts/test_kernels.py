@@ -1,0 +1,53 @@
+"""What every kernel promises: unique names, code for each vector width, slots that it reads."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from llvmlite import ir
+
+from gossamer.compile.kernels.conv import ConvKernel
+from gossamer.compile.kernels.elementwise import ElementwiseKernel, FlatKernel
+from gossamer.compile.kernels.kernel import Kernel
+from gossamer.compile.kernels.linear import LinearKernel
+from gossamer.compile.kernels.move import HaloKernel, PackKernel, UnpackKernel
+from gossamer.compile.kernels.pool import PlaneMeanKernel, PoolKernel
+from gossamer.jit.target import host_target
+from gossamer.jit.toolchain import parse
+
+KERNELS = [
+    *(ConvKernel(rows, 1, 2, 2, shared, 1, "relu") for rows in (1, 4) for shared in (True, False)),
+    ConvKernel(2, 2, 2, unroll=2),
+    PoolKernel("max", 4),
+    PoolKernel("mean", 1, 2),
+    PlaneMeanKernel(),
+    *(ElementwiseKernel(f, "relu6") for f in ("copy", "add", "scale_shift")),
+    *(FlatKernel(f) for f in ("copy", "add", "scale_shift")),
+    LinearKernel(True),
+    LinearKernel(False, "relu"),
+    PackKernel(),
+    UnpackKernel(),
+    HaloKernel(),
+]
+
+
+def test_every_kind_of_kernel_is_here() -> None:
+    assert {type(kernel) for kernel in KERNELS} == set(Kernel.__subclasses__())
+
+
+def test_names_are_unique_and_say_the_extension() -> None:
+    target = host_target()
+    names = [kernel.name(target) for kernel in KERNELS]
+    assert len(set(names)) == len(names)
+    assert all(name.startswith("f32-") and target.isa in name for name in names)
+
+
+@pytest.mark.parametrize("lanes", [4, 8, 16])
+@pytest.mark.parametrize("kernel", KERNELS, ids=lambda k: k.label())
+def test_code_is_accepted(kernel: Kernel, lanes: int) -> None:
+    target = replace(host_target(), lanes=lanes)
+    module = ir.Module("kernel")
+    kernel.emit(module, target)
+    parse(str(module))
+    assert len(kernel.slots) == len(set(kernel.slots))

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import os
+import threading
+
+import numpy as np
+import pytest
+from tests.compile.graphs import single, sparse_array
+
+from gossamer.compile.compile import compile
+from gossamer.errors import ProgramError, ShapeError
+from gossamer.graph import Graph, interpret
+from gossamer.graph.ops import Conv2d
+
+
+@pytest.fixture
+def graph() -> Graph:
+    rng = np.random.default_rng(0)
+    weight = sparse_array(rng, (8, 4, 3, 3), 0.5)
+    return single(Conv2d(padding=(1, 1, 1, 1), activation="relu"), (1, 4, 9, 9), weight=weight)
+
+
+def pictures(count: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).standard_normal((count, 4, 9, 9)).astype(np.float32)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_each_image_of_a_batch_by_itself(graph: Graph, threads: int) -> None:
+    x = pictures(5)
+    with compile(graph, threads) as program:
+        together = program(x)
+        assert np.array_equal(together, np.concatenate([program(x[i : i + 1]) for i in range(5)]))
+    assert np.allclose(together, interpret(graph, x), atol=1e-5)
+
+
+def test_inputs_are_converted(graph: Graph) -> None:
+    x = pictures(2)
+    with compile(graph) as program:
+        assert np.array_equal(program(x.astype(np.float64)), program(x))
+        assert np.array_equal(program(np.asfortranarray(x)), program(x))
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 9, 9), (4, 9, 9), (1, 4, 9), (1, 4, 0, 9)])
+def test_wrong_shapes_say_what_is_expected(graph: Graph, shape: tuple[int, ...]) -> None:
+    with compile(graph) as program, pytest.raises(ShapeError, match="does not take this input"):
+        program(np.zeros(shape, np.float32))
+
+
+def test_an_empty_batch_gives_an_empty_batch(graph: Graph) -> None:
+    with compile(graph) as program, pytest.raises(ShapeError):
+        program(np.zeros((0, 4, 9, 9), np.float32))
+
+
+def test_several_callers_take_turns(graph: Graph) -> None:
+    inputs = [pictures(3, seed) for seed in range(6)]
+    results: dict[int, np.ndarray] = {}
+    with compile(graph, 2) as program:
+        expected = [program(x) for x in inputs]
+
+        def call(index: int) -> None:
+            for _ in range(20):
+                results[index] = program(inputs[index])
+
+        callers = [threading.Thread(target=call, args=(i,)) for i in range(len(inputs))]
+        for caller in callers:
+            caller.start()
+        for caller in callers:
+            caller.join()
+    assert all(np.array_equal(results[i], expected[i]) for i in range(len(inputs)))
+
+
+def test_workers_wake_after_they_slept(graph: Graph) -> None:
+    x = pictures(1)
+    with compile(graph, 2) as program:
+        expected = program(x)
+        for _ in range(3):
+            threading.Event().wait(0.02)
+            assert np.array_equal(program(x), expected)
+
+
+def test_closing_ends_the_threads(graph: Graph) -> None:
+    before = threading.active_count()
+    program = compile(graph, 3)
+    assert threading.active_count() == before + 2
+    program.close()
+    program.close()
+    assert threading.active_count() == before
+    with pytest.raises(ProgramError, match="closed"):
+        program(pictures(1))
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
+def test_a_forked_child_is_told_to_compile_again(graph: Graph) -> None:
+    with compile(graph, 2) as program:
+        child = os.fork()
+        if child == 0:
+            try:
+                program(pictures(1))
+            except ProgramError as error:
+                os._exit(0 if "fork" in str(error) else 2)
+            os._exit(1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
