@@ -35,6 +35,7 @@ def compile(graph: Graph, threads: int = 1, *, measure: bool = True) -> Program:
         SpecError: for an impossible number of threads.
 
     Example:
+        >>> import numpy as np
         >>> from gossamer.graph import Dense, Graph, Input, Node
         >>> from gossamer.graph.ops import Conv2d
         >>> node = Node("double", Conv2d(), ("x",), {"weight": "w"})

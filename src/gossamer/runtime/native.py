@@ -63,8 +63,12 @@ def native_loop() -> NativeLoop:
 
 def _loop_ir(target: Target) -> str:
     x86 = target.triple.startswith(("x86_64", "i686"))
-    declare = "declare void @llvm.x86.sse2.pause()" if x86 else ""
-    return declare + _LOOP.replace("PAUSE", "call void @llvm.x86.sse2.pause()" if x86 else "")
+    posix = "windows" not in target.triple
+    declarations = "declare void @llvm.x86.sse2.pause()\n" if x86 else ""
+    # Where there are more threads than processors, a barrier must let the others run.
+    declarations += "declare i32 @sched_yield()\n" if posix else ""
+    loop = _LOOP.replace("PAUSE", "call void @llvm.x86.sse2.pause()" if x86 else "")
+    return declarations + loop.replace("YIELD", "call i32 @sched_yield()" if posix else "")
 
 
 # Shared block: 0 threads arrived at the barrier, 64 barriers passed, 128 job, 192 steps, 200 count.
@@ -82,10 +86,21 @@ release:
   store atomic i64 %next, ptr %phase_at release, align 8
   ret void
 wait:
+  %turn = phi i64 [1, %0], [%next_turn, %still]
   PAUSE
   %now = load atomic i64, ptr %phase_at acquire, align 8
   %same = icmp eq i64 %now, %phase
-  br i1 %same, label %wait, label %passed
+  br i1 %same, label %wait_on, label %passed
+wait_on:
+  %low = and i64 %turn, 1023
+  %tired = icmp eq i64 %low, 0
+  br i1 %tired, label %yield, label %still
+yield:
+  YIELD
+  br label %still
+still:
+  %next_turn = add i64 %turn, 1
+  br label %wait
 passed:
   ret void
 }
