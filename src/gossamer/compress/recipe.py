@@ -67,8 +67,10 @@ def recipe_from_dict(data: Mapping[str, Any]) -> Recipe:
 
 
 def _pass_from_dict(item: object, index: int) -> Pass:
-    if not isinstance(item, Mapping) or "pass" not in item:
-        raise SpecError("a pass is a mapping with the key 'pass'", where=f"pass {index}", got=item)
+    if not isinstance(item, Mapping) or not isinstance(item.get("pass"), str):
+        raise SpecError(
+            "a pass is a mapping with its name under 'pass'", where=f"pass {index}", got=item
+        )
     name = item["pass"]
     options = {key: value for key, value in item.items() if key != "pass"}
     return options_from_dict(PASSES[name], options, where=f"pass {index} ({name})")

@@ -1,0 +1,88 @@
+"""What every registered pass owes its users."""
+
+from copy import deepcopy
+from dataclasses import FrozenInstanceError, replace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from gossamer.compress.compress import compress
+from gossamer.compress.recipe import recipe_from_text, recipe_to_text
+from gossamer.compress.registry import PASSES
+from gossamer.errors import PassError
+from gossamer.nets.create import create_model
+from gossamer.train.data import load_data
+from gossamer.train.recipe import Recipe
+
+pytestmark = pytest.mark.parametrize("name", list(PASSES))
+
+
+@pytest.fixture(scope="module")
+def data():
+    return load_data("digits")
+
+
+@pytest.fixture(scope="module")
+def model() -> nn.Module:
+    return create_model("digits-igc", primary=2, secondary=4).eval()
+
+
+@pytest.fixture(scope="module")
+def example(data) -> torch.Tensor:
+    return data.test.batch(np.arange(2))[0]
+
+
+def short(name: str, epochs: int):
+    step = PASSES[name]()
+    return replace(step, training=replace(step.training, epochs=epochs))
+
+
+def test_is_a_frozen_record_of_its_own_name_that_survives_text(name):
+    step = PASSES[name]()
+    assert step.name == name
+    assert recipe_from_text(recipe_to_text([step])) == (step,)
+    with pytest.raises(FrozenInstanceError):
+        step.training = Recipe()
+
+
+@pytest.mark.parametrize("epochs", [0, 1])
+def test_gives_a_plain_module_and_leaves_the_parent(name, epochs, model, data, example):
+    before = deepcopy(model.state_dict())
+    result = compress(model, example, [short(name, epochs)], data=data)
+    assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
+    assert type(result.model) is type(model)
+    assert [type(m) for m in result.model.modules()] == [type(m) for m in model.modules()]
+    assert list(result.model.state_dict()) == list(before)
+    assert torch.isfinite(result.model(example)).all()
+    assert not torch.equal(result.model(example), model(example))
+    entry = result.ledger.entries[0]
+    assert entry.got
+    assert entry.after.parameters == entry.before.parameters
+    for module in result.model.modules():
+        assert not module._forward_hooks
+        assert not module._forward_pre_hooks
+
+
+def test_zeros_stay_zero(name, model, data, example):
+    sparse = deepcopy(model)
+    with torch.no_grad():
+        sparse.blocks[1].primary.weight[::2] = 0
+    result = compress(sparse, example, [short(name, 1)], data=data)
+    assert (result.model.blocks[1].primary.weight[::2] == 0).all()
+
+
+def test_same_seed_same_result(name, model, data, example):
+    states = [
+        compress(model, example, [short(name, 1)], data=data, seed=3).model.state_dict()
+        for _ in range(2)
+    ]
+    assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
+
+
+def test_refuses_before_work_begins(name, model, example, data):
+    with pytest.raises(PassError, match=f"{name}: retraining needs data"):
+        compress(model, example, [short(name, 1)])
+    with pytest.raises(PassError, match=f"{name}: no layer matches"):
+        compress(model, example, [replace(short(name, 1), include=("nothing",))], data=data)
