@@ -1,9 +1,10 @@
-"""Positions of nonzeros as gaps: the relative index of deep compression (Han et al. 2016, §2).
+"""Positions of stored entries as gaps: the relative index of deep compression.
 
-A gap is the number of zeros before a nonzero. With b bits, symbols 0…2^b − 2 are gaps, and the
-symbol 2^b − 1 is a *filler*: that many zeros, and no nonzero yet. In the paper the filler is a
-stored weight of value zero; here it stands in the stream of gaps alone, so that it costs no value
-code. Gaps run over the tensor seen as a matrix (K, rest), by rows or by columns.
+A gap is the number of entries skipped before a stored one. With b bits, symbols 0…2^b − 2 are
+gaps, and the symbol 2^b − 1 is a *filler*: that many skipped, and nothing stored yet. In the paper
+(Han et al. 2016, §2) the filler is a stored weight of value zero; here it stands in the stream of
+gaps alone, so that it costs no value code. Gaps run over the tensor seen as a matrix (K, rest), by
+rows or by columns.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import numpy as np
 from gossamer.errors import FormatError
 
 WIDEST = 16
-_TRIED = range(1, 13)
+_WIDEST_TRIED = 12
 
 
 @dataclass(frozen=True)
@@ -38,12 +39,12 @@ class GapForm:
 
     @property
     def filler(self) -> int:
-        """The symbol that stands for itself many zeros and no nonzero."""
+        """The symbol that skips as many entries as it says, and stores nothing."""
         return self.alphabet - 1
 
 
 def run_gaps(positions: np.ndarray, shape: tuple[int, ...], by_columns: bool) -> np.ndarray:
-    """Return the number of zeros before each nonzero, int64, in the order of the run.
+    """Return the number of entries skipped before each stored one, int64, in the order of the run.
 
     Example:
         >>> run_gaps(np.array([1, 2]), (2, 2), by_columns=True).tolist()
@@ -71,25 +72,23 @@ def to_symbols(gaps: np.ndarray, form: GapForm) -> np.ndarray:
 
 
 def to_positions(
-    symbols: np.ndarray, form: GapForm, shape: tuple[int, ...], nonzeros: int
+    symbols: np.ndarray, form: GapForm, shape: tuple[int, ...], stored: int
 ) -> np.ndarray:
     """Return the flat row-major positions, increasing, uint32.
 
     Raises:
-        FormatError: if there are not exactly `nonzeros` of them, one lies outside the tensor, or
+        FormatError: if there are not exactly `stored` of them, one lies outside the tensor, or
             fillers follow the last one.
 
     Example:
-        >>> to_positions(np.array([0, 3, 3, 1]), GapForm(bits=2), (10,), nonzeros=2).tolist()
+        >>> to_positions(np.array([0, 3, 3, 1]), GapForm(bits=2), (10,), stored=2).tolist()
         [0, 8]
     """
     real = symbols != form.filler
-    if np.count_nonzero(real) != nonzeros or (len(real) and not real[-1]):
-        raise FormatError(
-            "wrong number of gaps", got=int(np.count_nonzero(real)), expected=nonzeros
-        )
+    if np.count_nonzero(real) != stored or (len(real) and not real[-1]):
+        raise FormatError("wrong number of gaps", got=int(np.count_nonzero(real)), expected=stored)
     run = np.cumsum(symbols + real.astype(np.int64), dtype=np.int64)[real] - 1
-    if nonzeros and run[-1] >= prod(shape):
+    if stored and run[-1] >= prod(shape):
         raise FormatError(
             "a position lies outside the tensor", got=int(run[-1]), expected=f"< {prod(shape)}"
         )
@@ -107,10 +106,19 @@ def symbol_counts(gaps: np.ndarray, occurrences: np.ndarray, form: GapForm) -> n
     return counts
 
 
-def forms(shape: tuple[int, ...]) -> list[GapForm]:
-    """Return the forms that an encoder tries: widths of 1…12 bits, both orders of a matrix."""
-    orders = (False, True) if min(_matrix(shape)) > 1 else (False,)
-    return [GapForm(bits, by_columns) for by_columns in orders for bits in _TRIED]
+def widths(largest_gap: int) -> range:
+    """Return the widths in bits that are worth trying: up to 12, or to the first without fillers.
+
+    Example:
+        >>> list(widths(6))
+        [1, 2, 3]
+    """
+    return range(1, min((largest_gap + 1).bit_length(), _WIDEST_TRIED) + 1)
+
+
+def has_columns(shape: tuple[int, ...]) -> bool:
+    """Return whether running by columns differs from running by rows."""
+    return min(_matrix(shape)) > 1
 
 
 def _matrix(shape: tuple[int, ...]) -> tuple[int, int]:

@@ -93,7 +93,7 @@ def outline(header: Mapping[str, Any], limits: Limits, budget: Budget) -> Outlin
         name,
         source,
         built,
-        *_strings([output]),
+        _strings([output])[0],
         None if record is None else InputRecord.from_dict(record),
         _tensors(built, shapes, limits),
     )
@@ -166,7 +166,7 @@ def _last_value(source: Input, nodes: Iterable[Node]) -> str:
 
 
 def _shuffle_cost(op: Mapping[str, Any]) -> int:
-    """Return the symbols to charge for a shuffle, which needs few bytes for any number of channels."""
+    """Return the symbols to charge for a shuffle: a few bytes ask for any number of channels."""
     channels = op.get("channels", 0)
     return _CHANNEL_SYMBOLS * channels if isinstance(channels, int) and channels > 0 else 0
 

@@ -24,11 +24,11 @@ class TensorReport:
         name: of the weight.
         layout: dense, sparse, codebook.
         shape: of the tensor.
-        nonzeros: entries stored as such (dense: entries that are not zero).
+        nonzeros: entries that are not zero.
         density: nonzeros / entries.
         size_bytes: its part of the file. Tensors that share a section share its bytes by entries.
         entropy_bits: zero-order bound of its positions and values, tables and centroids not
-            counted: n · H2(density), plus the entropy of values, or of codes.
+            counted: n · H2(stored / n), plus the entropy of values, or of codes.
         streams: of its section, in order.
         shared: whether other tensors lie in the same section.
     """
@@ -144,4 +144,4 @@ def _entropy_bits(layout: Layout) -> float:
     if layout.kind == "dense":
         return entropy_bits(layout.to_dense().ravel().view(np.uint32))
     values = layout.codes if isinstance(layout, Codebook) else layout.parts()[1].view(np.uint32)
-    return position_bits(layout.size, layout.nonzeros) + entropy_bits(values)
+    return position_bits(layout.size, len(values)) + entropy_bits(values)

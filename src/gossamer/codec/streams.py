@@ -1,14 +1,14 @@
 """Layout ↔ streams: what is written for each form of a weight tensor, as one table.
 
-| layout   | section                                                            |
-|----------|--------------------------------------------------------------------|
-| dense    | floats of all its tensors, one tensor after another                |
-| sparse   | nonzeros; positions; floats                                        |
-| codebook | centroids; their floats; nonzeros; positions; codes                |
+| layout   | section                                                              |
+|----------|----------------------------------------------------------------------|
+| dense    | floats of all its tensors, one tensor after another                  |
+| sparse   | number of stored entries; positions; floats                          |
+| codebook | number of centroids, of stored entries; floats; positions; codes     |
 
 *Floats* are four streams, one for each byte of a float32, lowest first: the bytes with sign and
 exponent compress, the others mostly do not. *Positions* are a byte (width of gaps, +128 if by
-columns), the number of fillers, and the stream of gaps; absent where there are no nonzeros.
+columns), the number of fillers, and the stream of gaps; absent where nothing is stored.
 """
 
 from __future__ import annotations
@@ -25,11 +25,12 @@ from gossamer.codec.cursor import uvarint
 from gossamer.codec.gaps import (
     WIDEST,
     GapForm,
-    forms,
+    has_columns,
     run_gaps,
     symbol_counts,
     to_positions,
     to_symbols,
+    widths,
 )
 from gossamer.codec.section import SectionReader, smallest_size, write_stream
 from gossamer.errors import FormatError
@@ -69,22 +70,20 @@ def write_positions(positions: np.ndarray, shape: Shape) -> bytes:
 
 def choose_form(positions: np.ndarray, shape: Shape) -> GapForm:
     """Return the width and order of gaps with which the positions take the fewest bytes."""
-    distinct = {
-        by_columns: np.unique(run_gaps(positions, shape, by_columns), return_counts=True)
-        for by_columns in {form.by_columns for form in forms(shape)}
-    }
-
-    def size(form: GapForm) -> int:
-        return smallest_size(symbol_counts(*distinct[form.by_columns], form))
-
-    return min(forms(shape), key=size)
+    sizes: dict[GapForm, int] = {}
+    for by_columns in (False, True) if has_columns(shape) else (False,):
+        gaps, occurrences = np.unique(run_gaps(positions, shape, by_columns), return_counts=True)
+        for bits in widths(int(gaps[-1])):
+            form = GapForm(bits, by_columns)
+            sizes[form] = smallest_size(symbol_counts(gaps, occurrences, form))
+    return min(sizes, key=lambda form: sizes[form])
 
 
-def read_positions(reader: SectionReader, shape: Shape, nonzeros: int) -> np.ndarray:
-    """Return `nonzeros` flat positions, uint32, increasing."""
-    if nonzeros > prod(shape):
-        raise FormatError("more nonzeros than entries", got=nonzeros, expected=f"≤ {prod(shape)}")
-    if not nonzeros:
+def read_positions(reader: SectionReader, shape: Shape, stored: int) -> np.ndarray:
+    """Return `stored` flat positions, uint32, increasing."""
+    if stored > prod(shape):
+        raise FormatError("more positions than entries", got=stored, expected=f"≤ {prod(shape)}")
+    if not stored:
         return np.zeros(0, np.uint32)
     by_columns, bits = divmod(reader.byte(), _BY_COLUMNS)
     if not 1 <= bits <= WIDEST:
@@ -93,9 +92,7 @@ def read_positions(reader: SectionReader, shape: Shape, nonzeros: int) -> np.nda
     fillers = reader.uvarint()
     if fillers * form.filler >= prod(shape):
         raise FormatError("more fillers than entries", got=fillers)
-    return to_positions(
-        reader.stream("gaps", nonzeros + fillers, form.alphabet), form, shape, nonzeros
-    )
+    return to_positions(reader.stream("gaps", stored + fillers, form.alphabet), form, shape, stored)
 
 
 def _write_dense(layouts: Sequence[Any]) -> bytes:
@@ -112,7 +109,7 @@ def _read_dense(reader: SectionReader, shapes: Sequence[Shape]) -> list[Layout]:
 def _write_sparse(layouts: Sequence[Any]) -> bytes:
     (layout,) = layouts
     return (
-        uvarint(layout.nonzeros)
+        uvarint(len(layout.positions))
         + write_positions(layout.positions, layout.shape)
         + write_floats(layout.values)
     )
@@ -120,9 +117,9 @@ def _write_sparse(layouts: Sequence[Any]) -> bytes:
 
 def _read_sparse(reader: SectionReader, shapes: Sequence[Shape]) -> list[Layout]:
     (shape,) = shapes
-    nonzeros = reader.uvarint()
-    positions = read_positions(reader, shape, nonzeros)
-    return [Sparse(shape, positions, read_floats(reader, nonzeros, "value"))]
+    stored = reader.uvarint()
+    positions = read_positions(reader, shape, stored)
+    return [Sparse(shape, positions, read_floats(reader, stored, "value"))]
 
 
 def _write_codebook(layouts: Sequence[Any]) -> bytes:
@@ -131,8 +128,8 @@ def _write_codebook(layouts: Sequence[Any]) -> bytes:
     return b"".join(
         (
             uvarint(entries),
+            uvarint(len(layout.positions)),
             write_floats(layout.centroids),
-            uvarint(layout.nonzeros),
             write_positions(layout.positions, layout.shape),
             write_stream(layout.codes, entries),
         )
@@ -144,10 +141,10 @@ def _read_codebook(reader: SectionReader, shapes: Sequence[Shape]) -> list[Layou
     entries = reader.uvarint()
     if entries > LARGEST_ALPHABET:
         raise FormatError("too many centroids", got=entries, expected=f"≤ {LARGEST_ALPHABET}")
+    stored = reader.uvarint()
     centroids = read_floats(reader, entries, "centroid")
-    nonzeros = reader.uvarint()
-    positions = read_positions(reader, shape, nonzeros)
-    return [Codebook(shape, positions, reader.stream("codes", nonzeros, entries), centroids)]
+    positions = read_positions(reader, shape, stored)
+    return [Codebook(shape, positions, reader.stream("codes", stored, entries), centroids)]
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,129 @@
+"""Files of each version of the format that must be readable for ever.
+
+To write the files anew after a deliberate change of the format (and of its version):
+
+    python tests/golden/test_golden_files.py
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gossamer.codec.container import unpack
+from gossamer.codec.files import load, save
+from gossamer.codec.limits import Limits
+from gossamer.codec.write import encode
+from gossamer.graph import Codebook, Dense, Graph, Input, Node, Sparse
+from gossamer.graph.ops import (
+    Add,
+    AvgPool2d,
+    ChannelPermute,
+    Concat,
+    Conv2d,
+    Flatten,
+    GlobalAvgPool,
+    Linear,
+    MaxPool2d,
+    ScaleShift,
+)
+from gossamer.images import InputRecord
+
+FOLDER = Path(__file__).parent
+
+
+def pattern(*shape, period=7):
+    """Small multiples of 1/8 with a pattern that needs no random generator."""
+    size = int(np.prod(shape))
+    steps = (np.arange(size) * 5 + np.arange(size) // 3) % period - period // 2
+    return (steps / 8).astype(np.float32).reshape(shape)
+
+
+def every(step, array):
+    """The array with only every `step`-th entry kept."""
+    kept = np.zeros(array.size, np.float32)
+    kept[::step] = array.ravel()[::step]
+    return kept.reshape(array.shape)
+
+
+def dense():
+    values = np.arange(12, dtype=np.uint32) * 0x1234567
+    strange = [0x7FC00001, 0x7F800001, 0xFF800000, 0x80000000, 0, 1]
+    weight = np.concatenate([values[:6], np.array(strange, np.uint32)]).view(np.float32)
+    weights = {"y.weight": Dense(weight.reshape(3, 4)), "y.bias": Dense(pattern(3))}
+    node = Node("y", Linear("relu"), ("x",), {role: f"y.{role}" for role in ("weight", "bias")})
+    return Graph(Input("x", (1, 4)), (node,), "y", weights, name="dense")
+
+
+def sparse():
+    weights = {
+        "c.weight": Sparse.from_dense(every(4, 1 + pattern(6, 2, 3, 3))),
+        "d": Sparse((6, 6, 1, 1), [5], [np.float32(-0.1)]),
+        "e.weight": Sparse((2, 6), [], []),
+    }
+    nodes = (
+        Node("c", Conv2d((2, 1), (1, 1, 0, 1), activation="relu6"), ("x",), {"weight": "c.weight"}),
+        Node("d", Conv2d(), ("c",), {"weight": "d"}),
+        Node("p", GlobalAvgPool(), ("d",)),
+        Node("f", Flatten(), ("p",)),
+        Node("e", Linear(), ("f",), {"weight": "e.weight"}),
+    )
+    record = InputRecord(5, 5, "L", mean=(0.5,), deviation=(0.25,), class_names=("één", "二"))
+    # The input of two channels does not fit the record: a file keeps what it is given.
+    return Graph(
+        Input("x", (2, 2, 5, 5), frozenset({0, 2, 3})), nodes, "e", weights, record, "sparse"
+    )
+
+
+def codebook():
+    column = np.zeros((16, 8), np.float32)
+    column[:, 2], column[::3, 5] = 0.5, -0.25
+    weights = {
+        "a.weight": Codebook.from_dense(pattern(8, 4, 1, 1, period=5)),
+        "s": Dense(pattern(8)),
+        "b.weight": Codebook.from_dense(np.full((8, 1, 1, 1), 0.75, np.float32)),
+        "z.weight": Codebook.from_dense(column),
+    }
+    nodes = (
+        Node("a", Conv2d(), ("x",), {"weight": "a.weight", "scale": "s", "bias": "s"}),
+        Node("p", ChannelPermute((0, 2, 4, 6, 1, 3, 5, 7)), ("a",)),
+        Node("b", Conv2d(groups=8), ("p",), {"weight": "b.weight"}),
+        Node("t", Add("relu"), ("a", "b")),
+        Node("n", ScaleShift(), ("t",), {"scale": "s", "shift": "s"}),
+        Node("q", ChannelPermute((7, 6, 5, 4, 3, 2, 1, 0)), ("n",)),
+        Node("m", MaxPool2d((2, 2), (2, 2)), ("q",)),
+        Node("v", AvgPool2d((2, 2), (2, 2), count_include_pad=False), ("q",)),
+        Node("o", Concat(), ("m", "v")),
+        Node("g", GlobalAvgPool(), ("q",)),
+        Node("f", Flatten(), ("g",)),
+        Node("z", Linear(), ("f",), {"weight": "z.weight"}),
+    )
+    return Graph(Input("x", (1, 4, 4, 4)), nodes, "z", weights, name="codebook")
+
+
+GRAPHS = {"v1-dense": dense, "v1-sparse": sparse, "v1-codebook": codebook}
+ALL = pytest.mark.parametrize("name", list(GRAPHS))
+
+
+@ALL
+def test_old_files_are_read_bit_for_bit(name):
+    assert load(FOLDER / f"{name}.goss") == GRAPHS[name]()
+
+
+@ALL
+def test_the_encoder_still_writes_the_same(name):
+    # The deflated header may differ between versions of zlib, its text may not.
+    old = unpack((FOLDER / f"{name}.goss").read_bytes(), Limits())
+    new = unpack(encode(GRAPHS[name]()), Limits())
+    assert json.dumps(new.header) == json.dumps(old.header)
+    assert [bytes(section) for section in new.sections] == [bytes(s) for s in old.sections]
+
+
+def test_every_golden_file_is_tested():
+    assert {path.stem for path in FOLDER.glob("*.goss")} == set(GRAPHS)
+
+
+if __name__ == "__main__":
+    for name, build in GRAPHS.items():
+        save(build(), FOLDER / f"{name}.goss")
