@@ -16,9 +16,10 @@ from gossamer.bench.accuracy import accuracy, predict_classes
 from gossamer.bench.engines import ENGINES, Subject
 from gossamer.cli.demo.fresh_process import run_fresh
 from gossamer.cli.demo.parts import file_parts
-from gossamer.cli.demo.result import Amounts, DemoResult, Mistake, Outcome, State, count_amounts
+from gossamer.cli.demo.result import DemoResult, Mistake, Outcome, State
 from gossamer.cli.network_file import NetworkFile, save_network
 from gossamer.graph import Graph
+from gossamer.graph.counting import count
 from gossamer.train.data import Data, load_data
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def _run_network(bench: Bench, name: str, stem: str) -> Outcome:
     save_network(dense_path, NetworkFile(name, dense))
     bench.say(f"{name}: timing the dense network")
     dense_graph = _export(bench, dense, name)
-    designed = count_amounts(dense_graph)
+    designed = count(dense_graph).weights
     before, _ = _measure(bench, dense, dense_graph, dense_path, designed)
 
     bench.say(f"{name}: pruning, sharing weights, retraining")
@@ -126,7 +127,7 @@ def _export(bench: Bench, model: nn.Module, name: str) -> Graph:
 
 
 def _measure(
-    bench: Bench, model: nn.Module, graph: Graph, path: Path, designed: Amounts
+    bench: Bench, model: nn.Module, graph: Graph, path: Path, designed: int
 ) -> tuple[State, str]:
     """Return a network's state, and what the compiler says about it."""
     rivals = ["torch", *(["onnxruntime"] if _has_onnxruntime() else [])]
@@ -136,10 +137,13 @@ def _measure(
         )
         predicted = predict_classes(program, bench.images, batch=1)
         explanation = program.explain()
+    counted = count(graph)
     state = State(
         accuracy=accuracy(predicted, bench.labels),
         parameters=sum(parameter.numel() for parameter in model.parameters()),
-        amounts=count_amounts(graph, designed),
+        weights=designed,
+        nonzeros=counted.nonzeros,
+        effective_macs=counted.effective_macs,
         size_bytes=path.stat().st_size,
         record=record,
     )

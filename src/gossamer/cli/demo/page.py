@@ -6,7 +6,7 @@ from html import escape
 
 import numpy as np
 
-from gossamer.cli.demo.result import DemoResult, Outcome, weighted_nodes
+from gossamer.cli.demo.result import DemoResult, Outcome, layers_of
 from gossamer.cli.demo.summary import summarise
 from gossamer.report.page import Section, figure, gallery, paragraph, render_page
 from gossamer.report.pictures import picture_grey, picture_nonzeros, stacked_bar
@@ -53,7 +53,7 @@ def _about_the_table(result: DemoResult) -> str:
         f"Accuracy is on {images} held-out digits. The file before is the dense network as fp32 "
         "safetensors, the file after is .goss. Times are medians, engines in turns in one process "
         "on the same input; “faster” is gossamer against that engine, on the same network, "
-        "compared round by round. MACs are those whose weight is not zero."
+        "compared round by round. Effective MACs are those whose weight is not zero."
     )
 
 
@@ -78,8 +78,7 @@ def _mistakes(outcome: Outcome, pixels: np.ndarray) -> str:
 
 def _nonzeros(outcome: Outcome) -> str:
     figures = []
-    for node in weighted_nodes(outcome.graph):
-        layout = outcome.graph.weights[node.weights["weight"]]
+    for node, layout in layers_of(outcome.graph):
         shape = "×".join(str(size) for size in layout.shape)
         caption = f"{node.name}: {shape}, {layout.nonzeros:,} left ({layout.density:.1%})"
         figures.append(figure(picture_nonzeros(layout.to_dense(), node.name), caption))

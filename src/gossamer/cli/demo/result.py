@@ -2,58 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from gossamer.bench.record import Record
-from gossamer.graph import Graph, infer_shapes
+from gossamer.graph import Graph, Layout, Node
 from gossamer.report.pictures import Part
 
 
-@dataclass(frozen=True)
-class Amounts:
-    """How much of everything a network has; a file or a time is not part of it.
-
-    Args:
-        weights: entries of all convolution and linear weights as the network was designed, with
-            zeros and with channels that were removed since.
-        nonzeros: those that are not zero.
-        macs: effective MACs for one image, those whose weight is not zero.
-    """
-
-    weights: int
-    nonzeros: int
-    macs: int
-
-    @property
-    def sparsity(self) -> float:
-        """Fraction of zeros among the weights."""
-        return 1 - self.nonzeros / self.weights
-
-
-def count_amounts(graph: Graph, designed: Amounts | None = None) -> Amounts:
-    """Count a graph at its example's size.
-
-    Args:
-        graph: to count.
-        designed: of the dense network that the graph comes from, if it is another one.
-    """
-    shapes = infer_shapes(graph)
-    layers = [(node, graph.weights[node.weights["weight"]]) for node in weighted_nodes(graph)]
-    macs = [
-        layout.nonzeros * node.op.macs(shapes[node.name], graph.weight_shapes(node)) // layout.size
-        for node, layout in layers
+def layers_of(graph: Graph) -> list[tuple[Node, Layout]]:
+    """Return the convolutions and linear layers of a graph, each with its weight."""
+    return [
+        (node, graph.weights[node.weights["weight"]])
+        for node in graph.nodes
+        if "weight" in node.weights
     ]
-    return Amounts(
-        weights=designed.weights if designed else sum(layout.size for _, layout in layers),
-        nonzeros=sum(layout.nonzeros for _, layout in layers),
-        macs=sum(macs),
-    )
-
-
-def weighted_nodes(graph: Graph) -> list[Any]:
-    """Return the convolutions and linear layers of a graph."""
-    return [node for node in graph.nodes if "weight" in node.weights]
 
 
 @dataclass(frozen=True)
@@ -63,16 +26,26 @@ class State:
     Args:
         accuracy: on the test split, 0…1.
         parameters: learned numbers, norms and biases included, zeros included.
-        amounts: weights, nonzeros, MACs.
+        weights: entries of all convolution and linear weights as the network was designed, zeros
+            and channels that were removed since included.
+        nonzeros: weights that are left.
+        effective_macs: for one image, those whose weight is not zero.
         size_bytes: of its file: fp32 safetensors before, `.goss` after.
         record: times of torch, gossamer and ONNX Runtime on one image.
     """
 
     accuracy: float
     parameters: int
-    amounts: Amounts
+    weights: int
+    nonzeros: int
+    effective_macs: int
     size_bytes: int
     record: Record
+
+    @property
+    def sparsity(self) -> float:
+        """Fraction of the designed weights that is gone."""
+        return 1 - self.nonzeros / self.weights
 
 
 @dataclass(frozen=True)
@@ -145,11 +118,5 @@ def _outcome_to_dict(outcome: Outcome) -> dict[str, Any]:
 
 
 def _state_to_dict(state: State) -> dict[str, Any]:
-    return {
-        "accuracy": state.accuracy,
-        "parameters": state.parameters,
-        **asdict(state.amounts),
-        "sparsity": state.amounts.sparsity,
-        "size_bytes": state.size_bytes,
-        "record": state.record.to_dict(),
-    }
+    numbers = {f.name: getattr(state, f.name) for f in fields(state) if f.name != "record"}
+    return {**numbers, "sparsity": state.sparsity, "record": state.record.to_dict()}

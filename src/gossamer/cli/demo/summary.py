@@ -20,9 +20,9 @@ def summarise(result: DemoResult) -> Table:
     rows = [
         _row("test accuracy", f"≥ {ASKED_ACCURACY:.1%}", outcomes, lambda s: f"{s.accuracy:.1%}"),
         _row("parameters", "≤ 150,000", outcomes, lambda s: f"{s.parameters:,}"),
-        _row("nonzero weights", "", outcomes, lambda s: f"{s.amounts.nonzeros:,}"),
-        _row("sparsity", sparsity, outcomes, lambda s: f"{s.amounts.sparsity:.1%}"),
-        _row("MACs an image", "", outcomes, lambda s: f"{s.amounts.macs:,}"),
+        _row("nonzero weights", "", outcomes, lambda s: f"{s.nonzeros:,}"),
+        _row("sparsity", sparsity, outcomes, lambda s: f"{s.sparsity:.1%}"),
+        _row("effective MACs", "", outcomes, lambda s: f"{s.effective_macs:,}"),
         _row("file bytes", "", outcomes, lambda s: f"{s.size_bytes:,}"),
         *(_row(f"{name} ms", "", outcomes, _time(name)) for name in measured),
         *(
