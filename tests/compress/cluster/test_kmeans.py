@@ -19,16 +19,14 @@ def optimal_cost(values: np.ndarray, clusters: int) -> float:
     x = np.sort(values)
     n = len(x)
 
-    def within(i: int, j: int) -> float:
-        return float(((x[i:j] - x[i:j].mean()) ** 2).sum())
-
-    table = [0.0] + [within(0, j) for j in range(1, n + 1)]
+    within = np.zeros((n + 1, n + 1))
+    for i in range(n):
+        for j in range(i + 1, n + 1):
+            within[i, j] = ((x[i:j] - x[i:j].mean()) ** 2).sum()
+    table = within[0]
     for _ in range(clusters - 1):
-        table = [0.0] + [
-            min(table[i] + (within(i, j) if i < j else 0.0) for i in range(j + 1))
-            for j in range(1, n + 1)
-        ]
-    return table[n]
+        table = np.array([(table[: j + 1] + within[: j + 1, j]).min() for j in range(n + 1)])
+    return float(table[n])
 
 
 @settings(max_examples=50, deadline=None)
