@@ -113,9 +113,7 @@ def _reads(
             return [(reads & out.reshape(len(reads), -1, 1)).any(axis=1).ravel()]
         case Concat():
             ends = np.cumsum([channels[name] for name in node.inputs])
-            return [
-                out[end - channels[name] : end] for end, name in zip(ends, node.inputs, strict=True)
-            ]
+            return [np.asarray(part) for part in np.split(out, ends[:-1])]
         case ChannelPermute(order):
             return [out[np.argsort(order)]]
         case Flatten():

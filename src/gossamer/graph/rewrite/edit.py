@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Container
 from dataclasses import replace
 
+import numpy as np
+
 from gossamer.graph.graph import Graph, Node
 
 
@@ -36,6 +38,20 @@ def rename_value(graph: Graph, old: str, new: str) -> Graph:
     ]
     output = new if graph.output == old else graph.output
     return graph.with_nodes(nodes, graph.weights, output)
+
+
+def with_reordered(
+    graph: Graph, node: Node, roles: tuple[str, ...], order: np.ndarray, axis: int = 0
+) -> Graph:
+    """Return the graph with the weights of some roles of a node in another order along an axis."""
+    taken = {name for n in graph.nodes if n is not node for name in n.weights.values()}
+    names, weights = dict(node.weights), dict(graph.weights)
+    for role in roles:
+        layout = graph.weights[names[role]]
+        names[role] = free_name(taken, f"{node.name}.{role}")
+        weights[names[role]] = type(layout).from_dense(layout.to_dense().take(order, axis))
+    changed = replace(node, weights=names)
+    return graph.with_nodes([changed if n is node else n for n in graph.nodes], weights)
 
 
 def free_name(taken: Container[str], wish: str) -> str:

@@ -5,19 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from gossamer.graph.graph import Graph
+from gossamer.graph.rewrite.absorb_permute import absorb_permute
 from gossamer.graph.rewrite.choose_layouts import choose_layouts
 from gossamer.graph.rewrite.fold_norm import fold_norm
 from gossamer.graph.rewrite.fuse_activation import fuse_activation
 from gossamer.graph.rewrite.remove_channels import remove_channels
 from gossamer.graph.rewrite.remove_dead import remove_dead
+from gossamer.graph.rewrite.sink_permute import sink_permute
 from gossamer.graph.verify import verify
 
 Rewrite = Callable[[Graph], Graph]
 
 DEFAULT: tuple[Rewrite, ...] = (
     remove_dead,
+    sink_permute,
     fold_norm,
     fuse_activation,
+    absorb_permute,
     remove_channels,
     choose_layouts,
 )
