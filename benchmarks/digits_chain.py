@@ -3,8 +3,8 @@
     python benchmarks/digits_chain.py [--seeds 3] [--threads 2] [--recipe digits]
 
 The size is an estimate: code and gap bits at their zero-order entropies, eight bytes a norm
-channel, biases and codebooks in float32, and 2,500 bytes of header; the written file decides. "CPU s" adds up
-both threads, and is the steadier figure on a busy machine.
+channel, biases and codebooks in float32, and 2,500 bytes of header; the written file decides.
+"CPU s" adds up both threads, and is the steadier figure on a busy machine.
 """
 
 import argparse
