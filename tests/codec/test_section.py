@@ -34,6 +34,10 @@ def test_streams_follow_each_other():
     found.finish()
 
 
+def test_numbers_of_coders_never_change():
+    assert list(CODERS)[:2] == ["raw", "huffman"]
+
+
 def test_an_unknown_coder_is_refused():
     with pytest.raises(FormatError, match="unknown coder"):
         reader(uvarint(8 + 7) + b"\0").stream("a", 1, 2)

@@ -112,6 +112,11 @@ def test_deep_nesting():
     refused(pack_stored(squeeze.compress(text) + squeeze.flush(), len(text), []))
 
 
+def test_a_header_of_many_small_values():
+    refused(pack({"name": [[]] * 200_000}, []))
+    refused(pack({"name": [10**4000] * 300}, []))
+
+
 def test_a_shuffle_of_many_channels():
     op = {"kind": "channel_permute", "channels": 2**24, "shuffle": 2}
     refused(pack(chain(op), []), LimitExceededError)

@@ -6,7 +6,7 @@ them, and a node's weights are named `node.role` unless the header says otherwis
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -161,8 +161,8 @@ def _weights(node: str, weights: Any) -> dict[str, str]:
     return {role: f"{node}.{role}" for role in _strings(weights)}
 
 
-def _last_value(source: Input, nodes: Iterable[Node]) -> str:
-    return [source.name, *(node.name for node in nodes)][-1]
+def _last_value(source: Input, nodes: Sequence[Node]) -> str:
+    return nodes[-1].name if nodes else source.name
 
 
 def _shuffle_cost(op: Mapping[str, Any]) -> int:

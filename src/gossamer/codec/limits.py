@@ -28,7 +28,7 @@ class Limits:
     """
 
     file_bytes: int = 2**30
-    header_bytes: int = 2**22
+    header_bytes: int = 2**21
     nodes: int = 2**13
     entries: int = 2**28
     free_symbols: int = 2**22

@@ -156,10 +156,10 @@ def _decode_codes(
 def _follow(steps: bytes, position: int) -> list[int]:
     """Return `position`, where its step leads, and so on, up to the first past the end."""
     starts = [position]
-    end = len(steps)
+    append, end = starts.append, len(steps)
     while position < end:
         position += steps[position]
-        starts.append(position)
+        append(position)
     return starts
 
 
