@@ -113,11 +113,12 @@ def _reads(
             return [(reads & out.reshape(len(reads), -1, 1)).any(axis=1).ravel()]
         case Concat():
             ends = np.cumsum([channels[name] for name in node.inputs])
-            return [np.asarray(part) for part in np.split(out, ends[:-1])]
+            return list(np.split(out, ends[:-1]))
         case ChannelPermute(order):
             return [out[np.argsort(order)]]
         case Flatten():
-            return [out.reshape(channels[node.inputs[0]], -1).any(axis=1)]
+            pixels = out.reshape(channels[node.inputs[0]], -1)
+            return [np.asarray(pixels.any(axis=1))]
     return [out] * len(node.inputs)
 
 

@@ -1,0 +1,144 @@
+"""Random well-formed graphs, and a single-threaded torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+
+from gossamer.graph import Dense, Graph, Input, Node, verify
+from gossamer.graph.ops import (
+    ACTIVATIONS,
+    Activation,
+    Add,
+    AvgPool2d,
+    ChannelPermute,
+    Concat,
+    Conv2d,
+    Flatten,
+    GlobalAvgPool,
+    Linear,
+    MaxPool2d,
+    Op,
+    ScaleShift,
+)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+class _Maker:
+    """Grows a graph node by node from a seed."""
+
+    def __init__(self, seed: int) -> None:
+        self.rng = np.random.default_rng(seed)
+        self.shape = (2, int(self.rng.choice([2, 4, 6])), 7, 6)
+        self.nodes: list[Node] = []
+        self.weights: dict[str, Dense] = {}
+        self.shapes = {"x": self.shape}
+        self.last = "x"
+
+    def add(self, op: Op, *inputs: str, **weights: np.ndarray) -> None:
+        name = f"n{len(self.nodes)}"
+        roles = {role: f"{name}.{role}" for role in weights}
+        for role, array in weights.items():
+            self.weights[roles[role]] = Dense(array)
+        self.nodes.append(Node(name, op, inputs or (self.last,), roles))
+        shapes = {role: array.shape for role, array in weights.items()}
+        self.shapes[name] = op.output_shape([self.shapes[n] for n in self.nodes[-1].inputs], shapes)
+        self.last = name
+
+    def channels(self) -> int:
+        return self.shapes[self.last][1]
+
+    def weight(self, *shape: int) -> np.ndarray:
+        """Random values: continuous or few, with zero entries, rows and columns."""
+        rng = self.rng
+        few = rng.choice([-0.5, 0.25, 1.0], shape)
+        array = rng.standard_normal(shape) if rng.random() < 0.6 else few
+        array[rng.random(shape) < rng.choice([0, 0.5])] = 0
+        array[rng.random(shape[0]) < 0.3] = 0
+        array[:, rng.random(shape[1]) < 0.3] = 0
+        return array
+
+    def vector(self, length: int) -> np.ndarray:
+        return self.rng.standard_normal(length) * (self.rng.random(length) < 0.6)
+
+    def activation(self) -> str:
+        return str(self.rng.choice(ACTIVATIONS))
+
+    def conv(self) -> None:
+        c, rng = self.channels(), self.rng
+        groups = int(rng.choice([g for g in (1, 1, 2, c) if c % g == 0]))
+        k = c if groups > 1 else int(rng.choice([2, 4, 6]))
+        r, s = (int(v) for v in rng.integers(1, 4, 2))
+        op = Conv2d(
+            padding=(r // 2, s // 2, r // 2, s // 2), groups=groups, activation=self.activation()
+        )
+        bias = {"bias": self.vector(k)} if rng.random() < 0.5 else {}
+        self.add(op, weight=self.weight(k, c // groups, r, s), **bias)
+
+    def norm(self) -> None:
+        self.add(
+            ScaleShift(), scale=self.vector(self.channels()), shift=self.vector(self.channels())
+        )
+
+    def permute(self) -> None:
+        order = tuple(int(i) for i in self.rng.permutation(self.channels()))
+        self.add(ChannelPermute(order))
+
+    def pool(self) -> None:
+        if min(self.shapes[self.last][2:]) >= 2:
+            cls = MaxPool2d if self.rng.random() < 0.5 else AvgPool2d
+            self.add(cls((2, 2), (1, 1), (0, 1, 1, 0), ceil_mode=bool(self.rng.random() < 0.5)))
+
+    def join(self) -> None:
+        same = [name for name, shape in self.shapes.items() if shape == self.shapes[self.last]]
+        other = str(self.rng.choice(same))
+        if self.rng.random() < 0.5:
+            self.add(Add(self.activation()), self.last, other)
+        else:
+            self.add(Concat(), other, self.last)
+
+    def head(self) -> None:
+        if self.rng.random() < 0.5:
+            self.add(GlobalAvgPool())
+        if self.rng.random() < 0.3:
+            self.permute()
+        self.add(Flatten())
+        if self.rng.random() < 0.3:
+            self.norm()
+        self.add(Linear(self.activation()), weight=self.weight(3, self.channels()))
+
+    def graph(self) -> Graph:
+        steps = [
+            self.conv,
+            self.conv,
+            self.norm,
+            self.permute,
+            self.pool,
+            self.join,
+            lambda: self.add(Activation(self.activation())),
+        ]
+        for _ in range(int(self.rng.integers(1, 9))):
+            steps[int(self.rng.integers(len(steps)))]()
+        if self.rng.random() < 0.6:
+            self.head()
+        return verify(
+            Graph(Input("x", self.shape), tuple(self.nodes), self.last, self.weights, name="random")
+        )
+
+
+@pytest.fixture(scope="session")
+def random_graph() -> Callable[[int], Graph]:
+    """A function from a seed to a random graph of up to a dozen operators."""
+    return lambda seed: _Maker(seed).graph()

@@ -1,0 +1,215 @@
+"""The interpreter against torch.nn.functional, for every operator over random shapes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from torch.nn import functional as F
+
+from gossamer.errors import ShapeError
+from gossamer.graph import Dense, Graph, Input, Node, interpret, ops
+from gossamer.graph.interpret import MEANING
+
+SEED = st.integers(0, 2**32 - 1)
+SIZE = st.integers(1, 9)
+FEW = st.integers(1, 3)
+
+
+def run(op: ops.Op, *inputs: np.ndarray, **weights: np.ndarray) -> np.ndarray:
+    """Run one operator whose first input is the network's, further inputs being sums with it."""
+    assert len(inputs) == 1
+    roles = {role: role for role in weights}
+    node = Node("y", op, ("x",) * max(op.arity, 1), roles)
+    layouts = {role: Dense(array) for role, array in weights.items()}
+    return interpret(Graph(Input("x", inputs[0].shape), (node,), "y", layouts), inputs[0])
+
+
+def same(ours: np.ndarray, theirs: torch.Tensor) -> None:
+    assert ours.dtype == np.float32
+    np.testing.assert_allclose(ours, theirs.numpy(), rtol=1e-4, atol=1e-5)
+
+
+def fits(op: ops.Op, x: np.ndarray, **weights: np.ndarray) -> bool:
+    try:
+        op.output_shape([x.shape], {role: array.shape for role, array in weights.items()})
+    except ShapeError:
+        return False
+    return True
+
+
+def test_every_operator_has_a_meaning() -> None:
+    assert set(MEANING) == set(ops.OPS)
+
+
+@given(
+    SEED,
+    st.tuples(SIZE, SIZE),
+    st.tuples(FEW, FEW),
+    st.tuples(FEW, FEW),
+    st.tuples(FEW, FEW),
+    st.tuples(*[st.integers(0, 3)] * 4),
+    st.sampled_from([(1, 1, 1), (1, 3, 2), (2, 2, 3), (4, 1, 1), (3, 1, 2)]),
+    st.sampled_from(ops.ACTIVATIONS),
+    st.booleans(),
+    st.booleans(),
+)
+def test_conv2d(
+    seed: int,
+    size: tuple[int, int],
+    kernel: tuple[int, int],
+    stride: tuple[int, int],
+    dilation: tuple[int, int],
+    padding: tuple[int, int, int, int],
+    grouping: tuple[int, int, int],
+    activation: str,
+    bias: bool,
+    scale: bool,
+) -> None:
+    rng = np.random.default_rng(seed)
+    groups, inner, outer = grouping
+    x = rng.standard_normal((2, groups * inner, *size)).astype(np.float32)
+    weights = {"weight": rng.standard_normal((groups * outer, inner, *kernel)).astype(np.float32)}
+    if bias:
+        weights["bias"] = rng.standard_normal(groups * outer).astype(np.float32)
+    if scale:
+        weights["scale"] = rng.standard_normal(groups * outer).astype(np.float32)
+    op = ops.Conv2d(stride, padding, dilation, groups, activation)
+    assume(fits(op, x, **weights))
+    top, left, bottom, right = padding
+    padded = F.pad(torch.tensor(x), (left, right, top, bottom))
+    weight = torch.tensor(weights["weight"])
+    expected = F.conv2d(padded, weight, None, stride, 0, dilation, groups)
+    for role, combine in (("scale", torch.mul), ("bias", torch.add)):
+        if role in weights:
+            expected = combine(expected, torch.tensor(weights[role]).view(-1, 1, 1))
+    functions = {"identity": lambda t: t, "relu": F.relu, "relu6": F.relu6}
+    same(run(op, x, **weights), functions[activation](expected))
+
+
+@given(SEED, SIZE, SIZE, SIZE, st.booleans())
+def test_linear(seed: int, n: int, features: int, k: int, bias: bool) -> None:
+    rng = np.random.default_rng(seed)
+    x, weight = rng.standard_normal((n, features)), rng.standard_normal((k, features))
+    weights = {"weight": weight, **({"bias": rng.standard_normal(k)} if bias else {})}
+    tensors = [torch.tensor(a).float() for a in (x, *weights.values())]
+    same(run(ops.Linear(), x.astype(np.float32), **weights), F.linear(*tensors))
+
+
+@given(SEED, st.booleans())
+def test_scale_shift_is_a_norm_in_evaluation(seed: int, picture: bool) -> None:
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal((2, 3, 4, 5) if picture else (2, 3)).astype(np.float32)
+    gamma, beta, mean = rng.standard_normal((3, 3)).astype(np.float32)
+    var = rng.uniform(0.5, 2, 3).astype(np.float32)
+    scale = gamma / np.sqrt(var + 1e-5)
+    tensors = [torch.tensor(a) for a in (x, mean, var, gamma, beta)]
+    expected = F.batch_norm(*tensors)
+    same(run(ops.ScaleShift(), x, scale=scale, shift=beta - mean * scale), expected)
+
+
+POOLS = {
+    "size": st.tuples(SIZE, SIZE),
+    "kernel": st.tuples(FEW, FEW),
+    "stride": st.tuples(FEW, FEW),
+    "halves": st.tuples(st.booleans(), st.booleans()),
+    "ceil_mode": st.booleans(),
+}
+
+
+@given(seed=SEED, dilation=st.tuples(FEW, FEW), **POOLS)
+def test_max_pool2d(seed, dilation, size, kernel, stride, halves, ceil_mode) -> None:
+    x = np.random.default_rng(seed).standard_normal((2, 3, *size)).astype(np.float32)
+    half = tuple(kernel[a] // 2 * halves[a] for a in (0, 1))
+    op = ops.MaxPool2d(kernel, stride, (*half, *half), dilation, ceil_mode)
+    assume(fits(op, x))
+    expected = F.max_pool2d(torch.tensor(x), kernel, stride, half, dilation, ceil_mode)
+    np.testing.assert_array_equal(run(op, x), expected.numpy())
+
+
+@given(seed=SEED, count_include_pad=st.booleans(), **POOLS)
+def test_avg_pool2d(seed, count_include_pad, size, kernel, stride, halves, ceil_mode) -> None:
+    x = np.random.default_rng(seed).standard_normal((2, 3, *size)).astype(np.float32)
+    half = tuple(kernel[a] // 2 * halves[a] for a in (0, 1))
+    op = ops.AvgPool2d(kernel, stride, (*half, *half), ceil_mode, count_include_pad)
+    assume(fits(op, x))
+    same(
+        run(op, x),
+        F.avg_pool2d(torch.tensor(x), kernel, stride, half, ceil_mode, count_include_pad),
+    )
+
+
+@given(SEED, st.tuples(*[st.integers(0, 1)] * 4))
+def test_pools_pad_each_side_by_itself(seed: int, padding: tuple[int, int, int, int]) -> None:
+    x = np.random.default_rng(seed).standard_normal((1, 2, 5, 4)).astype(np.float32)
+    top, left, bottom, right = padding
+    sides = (left, right, top, bottom)
+    low = F.pad(torch.tensor(x), sides, value=-torch.inf)
+    largest = run(ops.MaxPool2d((3, 2), (2, 1), padding), x)
+    np.testing.assert_array_equal(largest, F.max_pool2d(low, (3, 2), (2, 1)).numpy())
+    zeros = F.pad(torch.tensor(x), sides)
+    same(run(ops.AvgPool2d((3, 2), (2, 1), padding), x), F.avg_pool2d(zeros, (3, 2), (2, 1)))
+
+
+@given(SEED, st.tuples(SIZE, SIZE))
+def test_global_avg_pool(seed: int, size: tuple[int, int]) -> None:
+    x = np.random.default_rng(seed).standard_normal((2, 3, *size)).astype(np.float32)
+    same(run(ops.GlobalAvgPool(), x), F.adaptive_avg_pool2d(torch.tensor(x), 1))
+
+
+@given(SEED, st.sampled_from(["relu", "relu6"]))
+def test_activation(seed: int, function: str) -> None:
+    x = (8 * np.random.default_rng(seed).standard_normal((2, 3, 4, 5))).astype(np.float32)
+    x[0, 0, 0] = np.nan
+    theirs = {"relu": F.relu, "relu6": F.relu6}[function](torch.tensor(x)).numpy()
+    np.testing.assert_array_equal(run(ops.Activation(function), x), theirs)
+    np.testing.assert_array_equal(run(ops.Activation("identity"), x), x)
+
+
+@given(SEED, st.integers(1, 4), st.integers(1, 4))
+def test_channel_permute_is_the_torch_shuffle(seed: int, groups: int, width: int) -> None:
+    c = groups * width
+    x = np.random.default_rng(seed).standard_normal((2, c, 3, 2)).astype(np.float32)
+    order = ops.shuffle_order(c, groups)
+    theirs = torch.tensor(x).view(2, groups, width, 3, 2).transpose(1, 2).reshape(2, c, 3, 2)
+    np.testing.assert_array_equal(run(ops.ChannelPermute(order), x), theirs.numpy())
+
+
+def test_add_concat_flatten(rng: np.random.Generator) -> None:
+    x = rng.standard_normal((2, 3, 4, 5)).astype(np.float32)
+    np.testing.assert_array_equal(run(ops.Add("relu"), x), np.maximum(x + x, 0))
+    graph = Graph(
+        Input("x", x.shape),
+        (
+            Node("y", ops.Activation("relu"), ("x",)),
+            Node("z", ops.Concat(), ("x", "y", "x")),
+            Node("f", ops.Flatten(), ("z",)),
+        ),
+        "f",
+        {},
+    )
+    expected = np.concatenate([x, np.maximum(x, 0), x], axis=1).reshape(2, -1)
+    np.testing.assert_array_equal(interpret(graph, x), expected)
+
+
+def test_values_are_handed_out_by_name(rng: np.random.Generator) -> None:
+    x = rng.standard_normal((1, 2, 3, 3)).astype(np.float32)
+    graph = Graph(Input("x", x.shape), (Node("y", ops.GlobalAvgPool(), ("x",)),), "y", {})
+    values: dict[str, np.ndarray] = {}
+    output = interpret(graph, x, values=values)
+    assert list(values) == ["x", "y"]
+    assert values["y"] is output
+
+
+def test_refuses_an_input_of_another_shape() -> None:
+    graph = Graph(Input("x", (1, 2, 3, 3)), (Node("y", ops.GlobalAvgPool(), ("x",)),), "y", {})
+    with pytest.raises(ShapeError, match="does not take this input"):
+        interpret(graph, np.zeros((1, 3, 3, 3), np.float32))
+
+
+def test_infinities_pass_without_warnings() -> None:
+    x = np.full((1, 1, 2, 2), 1e38, np.float32)
+    weight = np.full((1, 1, 1, 1), 1e38, np.float32)
+    assert np.isinf(run(ops.Conv2d(), x, weight=weight)).all()

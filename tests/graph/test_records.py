@@ -1,0 +1,104 @@
+"""Operators as plain data: round trips, and hostile data."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gossamer.errors import GraphError
+from gossamer.graph import ops
+from gossamer.graph.records import op_from_dict, op_to_dict
+
+PAIR = st.tuples(*[st.integers(1, 9)] * 2)
+PADDING = st.tuples(*[st.integers(0, 9)] * 4)
+NAME = st.sampled_from(ops.ACTIVATIONS)
+BIG = st.tuples(*[st.integers(8, 9)] * 2)
+HALF = st.tuples(*[st.integers(0, 4)] * 4)
+
+OPERATORS = st.one_of(
+    st.builds(ops.Conv2d, PAIR, PADDING, PAIR, st.integers(1, 64), NAME),
+    st.builds(ops.Linear, NAME),
+    st.builds(ops.ScaleShift),
+    st.builds(ops.Activation, NAME),
+    st.builds(ops.MaxPool2d, BIG, PAIR, HALF, PAIR, st.booleans()),
+    st.builds(ops.AvgPool2d, BIG, PAIR, HALF, st.booleans(), st.booleans()),
+    st.builds(ops.GlobalAvgPool),
+    st.builds(ops.Add, NAME),
+    st.builds(ops.Concat),
+    st.permutations(range(7)).map(lambda order: ops.ChannelPermute(tuple(order))),
+    st.sampled_from([(6, 2), (6, 3), (1, 1), (12, 4), (5, 5), (6, 1)]).map(
+        lambda pair: ops.ChannelPermute(ops.shuffle_order(*pair))
+    ),
+    st.builds(ops.Flatten),
+)
+
+
+@given(OPERATORS)
+def test_round_trip_through_json(op: ops.Op) -> None:
+    assert op_from_dict(json.loads(json.dumps(op_to_dict(op)))) == op
+
+
+def test_defaults_are_left_out_and_shuffles_are_short() -> None:
+    assert op_to_dict(ops.Conv2d()) == {"kind": "conv2d"}
+    assert op_to_dict(ops.ChannelPermute(ops.shuffle_order(1000, 10))) == {
+        "kind": "channel_permute",
+        "channels": 1000,
+        "shuffle": 10,
+    }
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=6,
+)
+KINDS = sorted(op.kind for op in ops.OPS)
+ATTRIBUTES = ["stride", "padding", "kernel", "dilation", "groups", "activation", "order", "shuffle"]
+
+
+@given(st.sampled_from(KINDS), st.dictionaries(st.sampled_from([*ATTRIBUTES, "channels"]), JSON))
+def test_hostile_attributes_are_a_named_error_or_an_operator(kind: str, attributes: dict) -> None:
+    try:
+        op = op_from_dict({"kind": kind, **attributes})
+    except GraphError:
+        return
+    assert op.kind == kind
+
+
+@given(JSON)
+def test_hostile_records_are_a_named_error(data: Any) -> None:
+    with pytest.raises(GraphError):
+        op_from_dict(data)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {},
+        {"kind": ["conv2d"]},
+        {"kind": "conv2d", "stride": "11"},
+        {"kind": "conv2d", "stride": [1]},
+        {"kind": "conv2d", "stride": [1, 1.0]},
+        {"kind": "conv2d", "stride": [1, True]},
+        {"kind": "conv2d", "groups": 10**5000},
+        {"kind": "conv2d", "activation": "a" * 10**6},
+        {"kind": "conv2d", "kind2": 1},
+        {"kind": "max_pool2d"},
+        {"kind": "max_pool2d", "kernel": [1, 1], "stride": [1, 1], "ceil_mode": 1},
+        {"kind": "channel_permute"},
+        {"kind": "channel_permute", "channels": 4},
+        {"kind": "channel_permute", "channels": 4, "shuffle": 0},
+        {"kind": "channel_permute", "channels": 2**40, "shuffle": 2},
+        {"kind": "channel_permute", "order": [0, 1], "channels": 2, "shuffle": 1},
+        {"kind": "channel_permute", "order": [0, 0]},
+        {"kind": "channel_permute", "order": [[0]]},
+    ],
+)
+def test_bad_records_are_a_named_error(data: dict) -> None:
+    with pytest.raises(GraphError) as caught:
+        op_from_dict(data)
+    assert len(str(caught.value)) < 500
