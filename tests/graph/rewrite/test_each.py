@@ -1,0 +1,299 @@
+"""What each rewrite does to the smallest graph that it is made for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from gossamer.graph import Codebook, Dense, Graph, Input, Node, Sparse, interpret, verify
+from gossamer.graph.layouts import Layout
+from gossamer.graph.ops import (
+    Activation,
+    Add,
+    AvgPool2d,
+    ChannelPermute,
+    Concat,
+    Conv2d,
+    Flatten,
+    Linear,
+    MaxPool2d,
+    Op,
+    ScaleShift,
+    shuffle_order,
+)
+from gossamer.graph.rewrite.absorb_permute import absorb_permute
+from gossamer.graph.rewrite.choose_layouts import choose_layout
+from gossamer.graph.rewrite.fold_norm import fold_norm
+from gossamer.graph.rewrite.fuse_activation import fuse_activation
+from gossamer.graph.rewrite.remove_channels import remove_channels
+from gossamer.graph.rewrite.remove_dead import remove_dead
+from gossamer.graph.rewrite.sink_permute import sink_permute
+
+
+def chain(shape: tuple[int, ...], *steps: tuple[Op, dict[str, Layout]]) -> Graph:
+    """A graph x → a → b → …, each weight named "node.role"."""
+    nodes, weights, last = [], {}, "x"
+    for name, (op, layouts) in zip("abcdefgh", steps, strict=False):
+        nodes.append(Node(name, op, (last,), {role: f"{name}.{role}" for role in layouts}))
+        weights |= {f"{name}.{role}": layout for role, layout in layouts.items()}
+        last = name
+    return verify(Graph(Input("x", shape), tuple(nodes), last, weights))
+
+
+def kinds(graph: Graph) -> list[str]:
+    return [node.op.kind for node in graph.nodes]
+
+
+def vector(*values: float) -> Dense:
+    return Dense(np.array(values))
+
+
+@pytest.fixture
+def weight(rng: np.random.Generator) -> np.ndarray:
+    return rng.standard_normal((4, 3, 3, 3))
+
+
+NORM = (ScaleShift(), {"scale": vector(1, 2, -3, 0.5), "shift": vector(0, 1, 2, 3)})
+
+
+class TestFoldNorm:
+    def test_scales_a_dense_weight_and_its_bias(self, weight: np.ndarray) -> None:
+        conv = (Conv2d(), {"weight": Dense(weight), "bias": vector(1, 1, 1, 1)})
+        graph = fold_norm(chain((1, 3, 5, 5), conv, NORM))
+        assert kinds(graph) == ["conv2d"]
+        assert graph.output == "a"
+        assert sorted(graph.weights) == ["a.bias", "a.weight"]
+        np.testing.assert_array_equal(graph.weights["a.bias"].to_dense(), [1, 3, -1, 3.5])
+        scaled = (weight.astype(np.float32).astype(float).T * [1, 2, -3, 0.5]).T
+        np.testing.assert_array_equal(
+            graph.weights["a.weight"].to_dense(), scaled.astype(np.float32)
+        )
+
+    def test_keeps_a_sparse_weight_sparse(self, weight: np.ndarray) -> None:
+        weight[:, 1:] = 0
+        conv = (Conv2d(), {"weight": Sparse.from_dense(weight)})
+        folded = fold_norm(chain((1, 3, 5, 5), conv, NORM)).weights["a.weight"]
+        assert isinstance(folded, Sparse)
+        assert folded.nonzeros == 36
+
+    @pytest.mark.parametrize("layout", [Codebook, Dense])
+    def test_keeps_shared_values_shared(self, layout: type[Layout]) -> None:
+        signs = np.where(np.arange(108).reshape(4, 3, 3, 3) % 3, 0.5, -0.5)
+        conv = (Conv2d(), {"weight": layout.from_dense(signs)})
+        graph = fold_norm(chain((1, 3, 5, 5), conv, NORM))
+        assert graph.weights["a.weight"] == layout.from_dense(signs)
+        np.testing.assert_array_equal(graph.weights["a.scale"].to_dense(), [1, 2, -3, 0.5])
+
+    def test_two_norms_in_a_row(self, weight: np.ndarray) -> None:
+        graph = fold_norm(chain((1, 3, 5, 5), (Conv2d(), {"weight": Dense(weight)}), NORM, NORM))
+        assert kinds(graph) == ["conv2d"]
+
+    def test_behind_an_activation_it_stays(self, weight: np.ndarray) -> None:
+        conv = (Conv2d(activation="relu"), {"weight": Dense(weight)})
+        assert kinds(fold_norm(chain((1, 3, 5, 5), conv, NORM))) == ["conv2d", "scale_shift"]
+
+    def test_with_another_reader_it_stays(self, weight: np.ndarray) -> None:
+        graph = chain((1, 3, 5, 5), (Conv2d(), {"weight": Dense(weight)}), NORM)
+        both = replace(graph, nodes=(*graph.nodes, Node("s", Add(), ("a", "b"))), output="s")
+        assert fold_norm(both) == both
+
+    def test_a_shared_weight_is_not_scaled_for_the_other(self, rng: np.random.Generator) -> None:
+        shared = {"weight": "w"}
+        nodes = (
+            Node("a", Linear(), ("x",), shared),
+            Node("n", ScaleShift(), ("a",), {"scale": "s", "shift": "t"}),
+            Node("b", Linear(), ("n",), shared),
+        )
+        weights = {"w": Dense(rng.standard_normal((3, 3)))}
+        weights |= {"s": vector(2, 3, 4), "t": vector(0, 0, 1)}
+        graph = Graph(Input("x", (1, 3)), nodes, "b", weights)
+        x = rng.standard_normal((1, 3)).astype(np.float32)
+        folded = verify(fold_norm(graph))
+        np.testing.assert_allclose(interpret(folded, x), interpret(graph, x), rtol=1e-6)
+        assert folded.weights["w"] == weights["w"]
+
+
+class TestFuseActivation:
+    def test_after_a_convolution_and_an_addition(self, weight: np.ndarray) -> None:
+        conv = (Conv2d(), {"weight": Dense(weight)})
+        graph = fuse_activation(chain((1, 3, 5, 5), conv, (Activation("relu6"), {})))
+        assert [node.op for node in graph.nodes] == [Conv2d(activation="relu6")]
+        assert graph.output == "a"
+
+    def test_two_in_a_row_fuse_once(self, weight: np.ndarray) -> None:
+        conv = (Conv2d(), {"weight": Dense(weight)})
+        relus = [(Activation("relu"), {}), (Activation("relu6"), {})]
+        graph = fuse_activation(chain((1, 3, 5, 5), conv, *relus))
+        assert [node.op for node in graph.nodes] == [Conv2d(activation="relu"), Activation("relu6")]
+
+    def test_on_the_input_it_stays(self) -> None:
+        graph = chain((1, 3, 5, 5), (Activation("relu"), {}), (Activation("identity"), {}))
+        assert [node.op for node in fuse_activation(graph).nodes] == [Activation("relu")]
+
+    def test_a_layer_that_is_also_the_output_keeps_its_value(self, weight: np.ndarray) -> None:
+        conv = (Conv2d(), {"weight": Dense(weight)})
+        graph = replace(chain((1, 3, 5, 5), conv, (Activation("relu"), {})), output="a")
+        assert fuse_activation(graph) == graph
+
+
+class TestRemoveDead:
+    def test_drops_what_nobody_reads(self, weight: np.ndarray) -> None:
+        conv = (Conv2d(), {"weight": Dense(weight)})
+        graph = replace(chain((1, 3, 5, 5), (Activation("relu"), {}), conv), output="a")
+        assert kinds(remove_dead(graph)) == ["activation"]
+        assert not remove_dead(graph).weights
+
+
+class TestRemoveChannels:
+    def net(self, *between: tuple[Op, dict[str, Layout]], **change: object) -> Graph:
+        """Convolution with channels 1 and 3 of 4 zero → … → convolution."""
+        rng = np.random.default_rng(3)
+        first, second = rng.standard_normal((4, 2, 3, 3)), rng.standard_normal((5, 4, 1, 1))
+        first[[1, 3]] = 0
+        bias = change.get("bias", [1.0, 0, 1, 0])
+        conv = (Conv2d(activation="relu"), {"weight": Dense(first), "bias": vector(*bias)})  # type: ignore[misc]
+        last = (Conv2d(), {"weight": Dense(second)})
+        return chain((1, 2, 8, 8), conv, *between, last)
+
+    def widths(self, graph: Graph) -> list[tuple[int, ...]]:
+        layers = [node for node in graph.nodes if "weight" in node.weights]
+        return [graph.weight_shapes(node)["weight"][:2] for node in layers]
+
+    @pytest.mark.parametrize(
+        "between",
+        [
+            [],
+            [(MaxPool2d((2, 2), (2, 2)), {}), (AvgPool2d((3, 3), (1, 1), (1, 1, 1, 1)), {})],
+            [(Activation("relu6"), {})],
+            [(ScaleShift(), {"scale": vector(1, 2, 3, 4), "shift": vector(1, 0, 1, 0)})],
+            [(ChannelPermute((3, 2, 1, 0)), {})],
+        ],
+        ids=["plain", "pools", "activation", "norm", "permutation"],
+    )
+    def test_narrows_producer_and_reader(self, between: list) -> None:
+        graph = remove_channels(self.net(*between))
+        assert self.widths(verify(graph)) == [(2, 2), (5, 2)]
+
+    def test_a_negative_bias_under_relu_is_zero_too(self) -> None:
+        assert self.widths(remove_channels(self.net(bias=[1, -5, 1, 0])))[0] == (2, 2)
+
+    @pytest.mark.parametrize("bias", [[1, 5, 1, 5]])
+    def test_a_constant_channel_stays(self, bias: list[float]) -> None:
+        graph = self.net(bias=bias)
+        assert remove_channels(graph) is graph
+
+    def test_a_shift_stays(self) -> None:
+        norm = (ScaleShift(), {"scale": vector(1, 1, 1, 1), "shift": vector(0, 1, 0, 0)})
+        assert self.widths(remove_channels(self.net(norm))) == [(3, 2), (5, 3)]
+
+    def test_depthwise_narrows_along(self) -> None:
+        depthwise = (Conv2d(groups=4), {"weight": Dense(np.ones((4, 1, 3, 3)))})
+        graph = verify(remove_channels(self.net(depthwise)))
+        assert self.widths(graph) == [(2, 2), (2, 1), (5, 2)]
+        assert graph.node("b").op == Conv2d(groups=2)
+
+    def test_group_convolutions_keep_all(self) -> None:
+        grouped = (Conv2d(groups=2), {"weight": Dense(np.ones((4, 2, 1, 1)))})
+        assert self.widths(remove_channels(self.net(grouped)))[0] == (4, 2)
+
+    def test_through_a_flatten_into_a_linear_layer(self) -> None:
+        net = self.net()
+        head = (Node("f", Flatten(), ("a",)), Node("l", Linear(), ("f",), {"weight": "l"}))
+        weights = {k: v for k, v in net.weights.items() if k.startswith("a")}
+        weights["l"] = Dense(np.arange(4 * 36 * 2).reshape(2, -1) + 1.0)
+        graph = verify(replace(net, nodes=(net.nodes[0], *head), output="l", weights=weights))
+        narrow = verify(remove_channels(graph))
+        assert self.widths(narrow) == [(2, 2), (2, 72)]
+
+    def test_unread_channels_go(self) -> None:
+        rng = np.random.default_rng(3)
+        first, second = rng.standard_normal((4, 2, 1, 1)), rng.standard_normal((3, 4, 1, 1))
+        second[:, 2] = 0
+        graph = chain(
+            (1, 2, 3, 3),
+            (Conv2d(), {"weight": Dense(first)}),
+            (Conv2d(), {"weight": Dense(second)}),
+        )
+        assert self.widths(remove_channels(graph)) == [(3, 2), (3, 3)]
+
+    @pytest.mark.parametrize("op", [Add(), Concat()])
+    def test_additions_need_both_sides_and_concatenations_do_not(self, op: Op) -> None:
+        net = self.net()
+        channels = 4 if op.kind == "add" else 6
+        side = Node("s", Conv2d(), ("x",), {"weight": "s"})
+        join = Node("j", op, ("a", "s"))
+        last = Node("b", Conv2d(), ("j",), {"weight": "b.weight"})
+        weights = dict(net.weights)
+        weights["s"] = Dense(np.ones((channels if channels == 4 else 2, 2, 3, 3)))
+        weights["b.weight"] = Dense(np.ones((5, channels, 1, 1)))
+        graph = verify(replace(net, nodes=(net.nodes[0], side, join, last), weights=weights))
+        expected = {"add": [(4, 2), (4, 2), (5, 4)], "concat": [(2, 2), (2, 2), (5, 4)]}
+        assert self.widths(verify(remove_channels(graph))) == expected[op.kind]
+
+    def test_one_channel_is_left_of_a_dead_layer(self) -> None:
+        dead = (Conv2d(), {"weight": Dense(np.zeros((4, 2, 1, 1)))})
+        last = (Conv2d(), {"weight": Dense(np.ones((3, 4, 1, 1)))})
+        graph = verify(remove_channels(chain((1, 2, 3, 3), dead, last)))
+        assert self.widths(graph) == [(1, 2), (3, 1)]
+
+    @pytest.mark.parametrize("layout", [Sparse, Codebook])
+    def test_layouts_stay_what_they_are(self, layout: type[Layout]) -> None:
+        net = self.net()
+        weights = {name: layout.from_dense(w.to_dense()) for name, w in net.weights.items()}
+        graph = remove_channels(replace(net, weights=weights))
+        assert {type(w) for w in graph.weights.values()} == {layout}
+
+
+class TestPermutations:
+    def test_a_shuffle_moves_behind_norm_and_activation(self, weight: np.ndarray) -> None:
+        shuffle = (ChannelPermute(shuffle_order(4, 2)), {})
+        conv = (Conv2d(), {"weight": Dense(weight)})
+        grouped = (Conv2d(groups=2), {"weight": Dense(np.ones((4, 2, 1, 1)))})
+        graph = chain((1, 3, 5, 5), conv, shuffle, NORM, (Activation("relu"), {}), grouped)
+        sunk = verify(sink_permute(graph))
+        expected = ["conv2d", "scale_shift", "activation", "channel_permute", "conv2d"]
+        assert kinds(sunk) == expected
+        fused = fuse_activation(fold_norm(sunk))
+        assert kinds(absorb_permute(fused)) == ["conv2d", "conv2d"]
+
+    def test_two_permutations_join_and_cancel(self) -> None:
+        steps = [(ChannelPermute(shuffle_order(6, g)), {}) for g in (2, 3)]
+        graph = absorb_permute(sink_permute(chain((1, 6, 2, 2), *steps)))
+        assert graph.nodes == ()
+        assert graph.output == "x"
+
+    def test_a_layer_takes_it_into_its_columns(self, rng: np.random.Generator) -> None:
+        head = (Linear(), {"weight": Dense(rng.standard_normal((2, 12)))})
+        steps = [(ChannelPermute((2, 0, 1)), {}), (Flatten(), {}), head]
+        graph = chain((1, 3, 2, 2), *steps)
+        sunk = verify(sink_permute(graph))
+        assert kinds(sunk) == ["flatten", "linear"]
+        x = rng.standard_normal((2, 3, 2, 2)).astype(np.float32)
+        np.testing.assert_allclose(interpret(sunk, x), interpret(graph, x), rtol=1e-5)
+
+
+class TestChooseLayout:
+    @pytest.mark.parametrize(
+        ("array", "kind"),
+        [
+            (np.arange(1, 101.0).reshape(10, 10), "dense"),
+            (np.arange(1, 101.0) * (np.arange(100) >= 29), "dense"),
+            (np.tile([1.0, -1.0], (10, 10)), "codebook"),
+            (
+                np.arange(-4, 96.0).reshape(10, 10) * (np.arange(100) >= 30).reshape(10, 10),
+                "sparse",
+            ),
+            (np.arange(100.0).reshape(10, 10) * (np.arange(100) >= 29).reshape(10, 10), "dense"),
+            (np.zeros((3, 3)), "sparse"),
+            (np.repeat(np.arange(1, 258.0), 8).reshape(8, 257), "dense"),
+            (np.repeat(np.arange(1, 257.0), 8).reshape(8, 256), "codebook"),
+            (np.repeat(np.arange(1, 257.0), 3).reshape(3, 256), "dense"),
+            (np.ones(50), "dense"),
+        ],
+    )
+    def test_by_its_values(self, array: np.ndarray, kind: str) -> None:
+        layout = choose_layout(array.astype(np.float32))
+        assert layout.kind == kind
+        np.testing.assert_array_equal(layout.to_dense(), array.astype(np.float32))
