@@ -7,7 +7,8 @@ the file, so that `gossamer run net.goss photo.jpg` needs nothing else. Pillow i
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -57,14 +58,18 @@ class InputRecord:
 
     def __post_init__(self) -> None:
         if self.channel_order not in _CHANNELS:
-            raise SpecError("unknown channel order", got=self.channel_order, expected=list(_CHANNELS))
+            raise SpecError(
+                "unknown channel order", got=self.channel_order, expected=list(_CHANNELS)
+            )
         if self.resize not in _RESIZE:
             raise SpecError("unknown way to resize", got=self.resize, expected=list(_RESIZE))
         if self.height < 1 or self.width < 1:
             raise SpecError("the input size must be positive", got=(self.height, self.width))
         for label, values in (("mean", self.mean), ("deviation", self.deviation)):
             if len(values) != self.channels:
-                raise SpecError(f"{label} needs one number a channel", got=len(values), expected=self.channels)
+                raise SpecError(
+                    f"{label} needs one number a channel", got=len(values), expected=self.channels
+                )
         if min(self.deviation) <= 0:
             raise SpecError("deviations must be positive", got=self.deviation)
 
@@ -77,7 +82,9 @@ class InputRecord:
         """Turn 8-bit pixels (H, W, C) or (N, H, W, C) into a float32 array (N, C, H, W)."""
         batch = pixels[None] if pixels.ndim == 3 else pixels
         if batch.ndim != 4 or batch.shape[3] != self.channels:
-            raise DataError("wrong pixel array", got=pixels.shape, expected=f"(H, W, {self.channels})")
+            raise DataError(
+                "wrong pixel array", got=pixels.shape, expected=f"(H, W, {self.channels})"
+            )
         values = batch.astype(np.float32) * np.float32(self.scale)
         values -= np.asarray(self.mean, np.float32)
         values /= np.asarray(self.deviation, np.float32)
@@ -99,19 +106,30 @@ class InputRecord:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> InputRecord:
         """Rebuild a record from `to_dict()`; raises SpecError on unknown or badly typed fields."""
+        known = {f.name: f.type for f in fields(cls)}
+        if not isinstance(data, Mapping) or set(data) - set(known):
+            raise SpecError("not an input record", got=data, expected=sorted(known))
         try:
-            return cls(
-                height=int(data["height"]),
-                width=int(data["width"]),
-                channel_order=str(data["channel_order"]),
-                scale=float(data["scale"]),
-                mean=tuple(float(v) for v in data["mean"]),
-                deviation=tuple(float(v) for v in data["deviation"]),
-                resize=str(data["resize"]),
-                class_names=tuple(str(v) for v in data["class_names"]),
-            )
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
-            raise SpecError("not an input record", got=f"{type(error).__name__}: {error}") from None
+            return cls(**{name: _checked(known[name], value) for name, value in data.items()})
+        except TypeError as error:
+            raise SpecError("not an input record", got=str(error)) from None
+
+
+def _checked(annotation: Any, value: Any) -> Any:
+    """Return a field's value as the record holds it, or raise TypeError."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    match annotation:
+        case "int" if is_number and isinstance(value, int):
+            return value
+        case "float" if is_number and isfinite(value):
+            return float(value)
+        case "str" if isinstance(value, str):
+            return value
+        case "tuple[float, ...]" if isinstance(value, list | tuple):
+            return tuple(_checked("float", v) for v in value)
+        case "tuple[str, ...]" if isinstance(value, list | tuple):
+            return tuple(_checked("str", v) for v in value)
+    raise TypeError(f"{value!r} is not {annotation}")
 
 
 def read_pixels(path: str | Path, record: InputRecord) -> np.ndarray:
@@ -120,7 +138,8 @@ def read_pixels(path: str | Path, record: InputRecord) -> np.ndarray:
         from PIL import Image, UnidentifiedImageError
     except ImportError:
         raise MissingDependencyError(
-            "reading pictures needs Pillow", hint="pip install 'gossamer[report]', or give a .npy file"
+            "reading pictures needs Pillow",
+            hint="pip install 'gossamer[report]', or give a .npy file",
         ) from None
     try:
         with Image.open(path) as image:

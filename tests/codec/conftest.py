@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from hypothesis import settings
 
 from gossamer.graph import Codebook, Dense, Graph, Input, Node, Sparse
 from gossamer.graph.ops import (
@@ -16,10 +15,6 @@ from gossamer.graph.ops import (
     ScaleShift,
 )
 from gossamer.images import InputRecord
-
-# No timing assertions: a shared machine may be slow.
-settings.register_profile("untimed", deadline=None)
-settings.load_profile("untimed")
 
 
 @pytest.fixture

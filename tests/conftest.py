@@ -1,0 +1,9 @@
+"""Settings for all tests."""
+
+from __future__ import annotations
+
+from hypothesis import HealthCheck, settings
+
+# Machines are shared and slow at times: how long an example takes says nothing.
+settings.register_profile("gossamer", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("gossamer")
