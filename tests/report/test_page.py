@@ -1,7 +1,15 @@
 import re
 from html.parser import HTMLParser
 
-from gossamer.report.page import Section, figure, gallery, paragraph, render_page, write_page
+from gossamer.report.page import (
+    Section,
+    figure,
+    gallery,
+    listing,
+    paragraph,
+    render_page,
+    write_page,
+)
 
 VOID = {"meta", "img", "link", "br"}
 
@@ -22,7 +30,8 @@ class Balance(HTMLParser):
 
 
 def page():
-    body = gallery([figure(paragraph("x & y"), "caption <1>")])
+    figures = [figure(paragraph("x & y"), "caption <1>")]
+    body = gallery(figures) + listing(figures)
     return render_page("A <title>", "A lead.", [Section("One", body, "a <note>")], "foot & more")
 
 

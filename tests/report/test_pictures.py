@@ -41,6 +41,14 @@ def test_other_arrays_are_refused(pixels):
         encode_png(pixels)
 
 
+def test_tall_tensors_lie_down():
+    weight = np.zeros((3, 2), np.float32)
+    weight[2, 0] = 1
+    with decode(picture_nonzeros(weight, "tall")) as picture:
+        opacity = np.asarray(picture.convert("RGBA"))[..., 3]
+    assert opacity.tolist() == [[0, 0, 255], [0, 0, 0]]
+
+
 def test_nonzeros_are_one_row_an_output_channel():
     weight = np.zeros((2, 3, 1, 1), np.float32)
     weight[0, 2], weight[1, 0] = -1.0, 0.5
@@ -48,7 +56,7 @@ def test_nonzeros_are_one_row_an_output_channel():
     with decode(html) as picture:
         opacity = np.asarray(picture.convert("RGBA"))[..., 3]
     assert opacity.tolist() == [[0, 0, 255], [255, 0, 0]]
-    assert "33.3% of 2×3" in html
+    assert "33.3% of 6 weights" in html
     assert "&quot;name&quot;" in html
 
 

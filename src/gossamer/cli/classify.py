@@ -71,10 +71,8 @@ def classify(outputs: np.ndarray, names: Sequence[str], top: int) -> list[list[d
     powers = np.exp(scores - scores.max(axis=1, keepdims=True))
     probabilities = powers / powers.sum(axis=1, keepdims=True)
     labels = names if len(names) == scores.shape[1] else [str(i) for i in range(scores.shape[1])]
+    ranked = np.argsort(-scores, axis=1, kind="stable")[:, :top]
     return [
-        [
-            {"class": labels[index], "probability": float(row[index])}
-            for index in np.argsort(-row, kind="stable")[:top]
-        ]
-        for row in probabilities
+        [{"class": labels[index], "probability": float(row[index])} for index in order]
+        for row, order in zip(probabilities, ranked, strict=True)
     ]

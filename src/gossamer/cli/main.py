@@ -20,7 +20,8 @@ from gossamer.cli.train import train
 from gossamer.errors import GossamerError
 
 _INTERRUPTED = 130  # what a shell reports for Ctrl-C: 128 + SIGINT
-_CommandLineError = typer.BadParameter.__mro__[2]  # click's base class, wherever typer keeps it
+# click.ClickException, wherever this version of typer keeps it.
+_CommandLineError: type[Exception] = typer.BadParameter.__mro__[2]  # type: ignore[assignment]
 
 app = typer.Typer(
     name="gossamer",

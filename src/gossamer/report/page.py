@@ -44,6 +44,11 @@ def gallery(figures: Sequence[str]) -> str:
     return f"<div class=gallery>{''.join(figures)}</div>"
 
 
+def listing(figures: Sequence[str]) -> str:
+    """Return figures below each other, each with its caption beside it where there is room."""
+    return f"<div class=listing>{''.join(figures)}</div>"
+
+
 def render_page(title: str, lead: str, sections: Sequence[Section], foot: str = "") -> str:
     """Return a whole HTML document.
 

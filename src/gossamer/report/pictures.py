@@ -13,7 +13,8 @@ import numpy as np
 
 from gossamer.errors import ShapeError
 
-_INK = (42, 111, 151)  # blue that reads on white and on near-black alike
+_INK = (58, 134, 180)  # blue that reads on white and on near-black alike
+_MAX_WIDTH, _MAX_HEIGHT = 576, 216  # of a picture of nonzeros, in pixels
 
 
 def encode_png(pixels: np.ndarray, palette: Sequence[tuple[int, int, int, int]] = ()) -> bytes:
@@ -64,19 +65,24 @@ def image(png: bytes, alt: str, *, width: int, height: int) -> str:
     )
 
 
-def picture_nonzeros(weight: np.ndarray, name: str, *, max_width: int = 576) -> str:
+def picture_nonzeros(weight: np.ndarray, name: str) -> str:
     """Return a picture of where a weight tensor is not zero.
 
+    The tensor is drawn as a matrix of output channels by inputs of their filters, its longer side
+    across, each weight one to four pixels wide.
+
     Args:
-        weight: (K, C/G, R, S) or (K, F); one row of the picture an output channel.
+        weight: (K, C/G, R, S) or (K, F).
         name: of the tensor, for those who cannot see the picture.
-        max_width: pixels on the page; each weight is drawn one to six pixels wide.
     """
     mask = (weight.reshape(len(weight), -1) != 0).astype(np.uint8)
-    scale = int(np.clip(max_width // mask.shape[1], 1, 6))
+    if mask.shape[0] > mask.shape[1]:
+        mask = np.ascontiguousarray(mask.T)
+    height, width = mask.shape
+    scale = int(np.clip(min(_MAX_WIDTH // width, _MAX_HEIGHT // height), 1, 4))
     png = encode_png(mask, palette=((0, 0, 0, 0), (*_INK, 255)))
-    alt = f"nonzeros of {name}: {mask.mean():.1%} of {mask.shape[0]}×{mask.shape[1]}"
-    return image(png, alt, width=mask.shape[1] * scale, height=mask.shape[0] * scale)
+    alt = f"nonzeros of {name}: {mask.mean():.1%} of {mask.size:,} weights"
+    return image(png, alt, width=width * scale, height=height * scale)
 
 
 def picture_grey(pixels: np.ndarray, alt: str, *, size: int = 64) -> str:

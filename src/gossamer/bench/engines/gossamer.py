@@ -6,8 +6,10 @@ from importlib.metadata import version
 
 import numpy as np
 
-import gossamer
+from gossamer import __version__
 from gossamer.bench.engines.engine import Engine, Subject
+from gossamer.compile.compile import compile
+from gossamer.runtime.program import Program
 
 
 class Gossamer(Engine):
@@ -16,8 +18,8 @@ class Gossamer(Engine):
     name = "gossamer"
 
     def __init__(self, subject: Subject, *, threads: int = 1) -> None:
-        self._own = subject.program is None
-        self._program = subject.program or gossamer.compile(subject.graph, threads=threads)
+        self._program = subject.program or compile(subject.graph, threads=threads)
+        self._was_given = subject.program is not None
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
         """Run the program."""
@@ -26,11 +28,11 @@ class Gossamer(Engine):
     def versions(self) -> dict[str, str]:
         """Return the versions of gossamer, numpy and llvmlite."""
         return {
-            "gossamer": gossamer.__version__,
+            "gossamer": __version__,
             **{package: version(package) for package in ("numpy", "llvmlite")},
         }
 
     def close(self) -> None:
         """Close the program if it was compiled here."""
-        if self._own:
+        if isinstance(self._program, Program) and not self._was_given:
             self._program.close()

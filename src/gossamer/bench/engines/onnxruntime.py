@@ -39,7 +39,7 @@ class OnnxRuntime(Engine):
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
         """Run the session."""
-        return self._session.run(None, {self._input: x})[0]
+        return np.asarray(self._session.run(None, {self._input: x})[0])
 
     def versions(self) -> dict[str, str]:
         """Return the versions of ONNX Runtime and onnx."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from gossamer.cli.demo.result import DemoResult, Outcome, layers_of
 from gossamer.cli.demo.summary import summarise
-from gossamer.report.page import Section, figure, gallery, paragraph, render_page
+from gossamer.report.page import Section, figure, gallery, listing, paragraph, render_page
 from gossamer.report.pictures import picture_grey, picture_nonzeros, stacked_bar
 
 _LEAD = (
@@ -39,7 +39,8 @@ def render_demo(result: DemoResult, pixels: np.ndarray) -> str:
 
 _WRONG = "Test images on which the compressed network errs; all others it reads correctly."
 _NONZEROS = (
-    "One row an output channel, one column an input of its filter; ink where a weight is not zero."
+    "Each weight tensor as a matrix of output channels by inputs of their filters, the longer side "
+    "across; ink where a weight is not zero."
 )
 _BYTES = "The whole .goss file, header and tables counted. Hover a part to read its size."
 _CHOICES = (
@@ -80,9 +81,9 @@ def _nonzeros(outcome: Outcome) -> str:
     figures = []
     for node, layout in layers_of(outcome.graph):
         shape = "×".join(str(size) for size in layout.shape)
-        caption = f"{node.name}: {shape}, {layout.nonzeros:,} left ({layout.density:.1%})"
+        caption = f"{node.name}: {shape}, {layout.nonzeros:,} weights left ({layout.density:.1%})"
         figures.append(figure(picture_nonzeros(layout.to_dense(), node.name), caption))
-    return gallery(figures)
+    return listing(figures)
 
 
 def _bytes(outcome: Outcome) -> str:

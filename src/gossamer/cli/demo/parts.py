@@ -9,10 +9,12 @@ from gossamer.report.pictures import Part
 
 
 def file_parts(path: Path) -> tuple[Part, ...]:
-    """Return the tensors, the header and the frame; together they are the whole file."""
+    """Return weight tensors, vectors, header and frame; together they are the whole file."""
     report = inspect_file(path)
+    vectors = sum(tensor.size_bytes for tensor in report.tensors if len(tensor.shape) == 1)
     return (
-        *(Part(tensor.name, tensor.size_bytes) for tensor in report.tensors),
+        *(Part(t.name, t.size_bytes) for t in report.tensors if len(t.shape) > 1),
+        Part("biases and scales", vectors),
         Part("header", report.header_bytes),
         Part("frame", report.frame_bytes),
     )
