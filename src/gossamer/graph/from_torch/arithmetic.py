@@ -53,6 +53,12 @@ def _sub(call: Call) -> str:
     return _scale_shift(call, call["self"], shift=call["other"], negate=True)
 
 
+def _reverse_sub(call: Call) -> str:
+    if call.arguments.get("alpha", 1) != 1:
+        raise call.unsupported("has a factor alpha")
+    return _scale_shift(call, call["self"], scale=-1, shift=call["other"])
+
+
 def _div(call: Call) -> str:
     return _scale_shift(call, call["self"], scale=call["other"], invert=True)
 
@@ -109,6 +115,9 @@ HANDLERS: Mapping[str, Callable[[Call], Any]] = {
     "aten.mul_.Tensor": _mul,
     "aten.sub.Tensor": _sub,
     "aten.sub_.Tensor": _sub,
+    "aten.rsub.Scalar": _reverse_sub,
+    "aten.rsub.Tensor": _reverse_sub,
+    "aten.neg.default": lambda call: _scale_shift(call, call["self"], scale=-1),
     "aten.div.Tensor": _div,
     "aten.div_.Tensor": _div,
 }

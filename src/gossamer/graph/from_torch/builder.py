@@ -58,7 +58,9 @@ class Builder:
         self.values: dict[fx.Node, Any] = {}
         self.parameters: dict[fx.Node, str] = {}
         self._leaves = {
-            path for path, module in model.named_modules() if not any(module.children())
+            path
+            for path, module in model.named_modules(remove_duplicate=False)
+            if not any(module.children())
         }
         self._names = names
 

@@ -30,7 +30,7 @@ class Conversion:
     Args:
         graph: as converted, not yet rewritten.
         program: the trace.
-        origins: value name → node of the trace that makes it.
+        origins: value name → node of the trace that makes it, in the order of the graph.
     """
 
     graph: Graph
@@ -97,7 +97,8 @@ def convert(model: nn.Module, example: np.ndarray, name: str | None = None) -> C
         name=name or type(model).__name__,
     )
     graph = _with_free_axes(graph, symbolic_axes(program, sizes(entry)))
-    origins = {v: n.name for n, v in reversed(builder.values.items()) if isinstance(v, str)}
+    makers = {v: n.name for n, v in reversed(builder.values.items()) if isinstance(v, str)}
+    origins = {node.name: makers[node.name] for node in graph.nodes if node.name in makers}
     return Conversion(verify(graph), program, origins)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from io import StringIO
@@ -115,12 +116,16 @@ def symbolic_axes(program: ExportedProgram, shape: tuple[Any, ...]) -> dict[int,
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep what torch logs and prints about failed attempts off the user's terminal."""
+    """Keep what torch logs, prints and warns about its attempts off the user's terminal."""
     logger = logging.getLogger("torch")
     before = logger.level
     logger.setLevel(logging.CRITICAL)
     try:
-        with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
+        with (
+            warnings.catch_warnings(action="ignore"),
+            redirect_stdout(StringIO()),
+            redirect_stderr(StringIO()),
+        ):
             yield
     finally:
         logger.setLevel(before)
