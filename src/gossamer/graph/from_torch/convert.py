@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,10 +15,12 @@ from torch.export.graph_signature import InputKind
 
 from gossamer.errors import ShapeError, UnsupportedOperatorError
 from gossamer.graph.from_torch.builder import Builder, Call, sizes
+from gossamer.graph.from_torch.free_axes import symbolic_axes, with_free_axes
 from gossamer.graph.from_torch.operators import HANDLERS
-from gossamer.graph.from_torch.program import example_array, frozen_copy, symbolic_axes, trace
+from gossamer.graph.from_torch.overwritten import Overwritten
+from gossamer.graph.from_torch.program import example_array, frozen_copy, trace
 from gossamer.graph.graph import Graph, Input
-from gossamer.graph.verify import infer_shapes, verify
+from gossamer.graph.verify import verify
 
 _OPAQUE = object()
 
@@ -81,7 +83,7 @@ def convert(model: nn.Module, example: np.ndarray, name: str | None = None) -> C
         if node.op == "placeholder":
             _placeholder(builder, node, program)
     entry = next(node for node, value in builder.values.items() if value == "input")
-    overwritten = _Overwritten()
+    overwritten = Overwritten()
     for node in program.graph.nodes:
         if node.op == "call_function":
             call = Call(builder, node)
@@ -96,7 +98,7 @@ def convert(model: nn.Module, example: np.ndarray, name: str | None = None) -> C
         weights={key: layout for key, layout in builder.weights.items() if key in used},
         name=name or type(model).__name__,
     )
-    graph = _with_free_axes(graph, symbolic_axes(program, sizes(entry)))
+    graph = with_free_axes(graph, symbolic_axes(program, sizes(entry)))
     makers = {v: n.name for n, v in reversed(builder.values.items()) if isinstance(v, str)}
     origins = {node.name: makers[node.name] for node in graph.nodes if node.name in makers}
     return Conversion(verify(graph), program, origins)
@@ -160,57 +162,6 @@ def _output(builder: Builder, program: ExportedProgram) -> str:
     if not call.is_value(outputs[0]):
         raise UnsupportedOperatorError("the output does not depend on the input")
     return call.value(outputs[0])
-
-
-def _with_free_axes(graph: Graph, symbolic: Mapping[int, int]) -> Graph:
-    """Free the axes that the trace leaves open and along which the graph really stretches.
-
-    An axis stays fixed if 32 more pixels do not fit the graph (a linear layer over the picture), or
-    if the graph would take smaller pictures than the trace allows (a branch on the size).
-    """
-    free = frozenset(
-        axis
-        for axis, least in symbolic.items()
-        if _takes(graph, axis, graph.input.example[axis] + 32)
-        and (least <= 2 or not _takes(graph, axis, least - 1))
-    )
-    return replace(graph, input=replace(graph.input, free=free))
-
-
-def _takes(graph: Graph, axis: int, size: int) -> bool:
-    shape = list(graph.input.example)
-    shape[axis] = size
-    open_input = replace(graph.input, free=frozenset({axis}))
-    try:
-        infer_shapes(replace(graph, input=open_input), tuple(shape))
-    except ShapeError:
-        return False
-    return True
-
-
-class _Overwritten:
-    """Finds values that are read after an operator has overwritten their memory in place."""
-
-    def __init__(self) -> None:
-        self._memory: dict[fx.Node, fx.Node] = {}
-        self._stale: set[fx.Node] = set()
-
-    def check(self, call: Call) -> None:
-        """Take note of one call, in order; raise if it reads what no longer exists."""
-        node = call.node
-        if any(argument in self._stale for argument in node.all_input_nodes):
-            raise call.unsupported(
-                "reads a value after another view of it was overwritten in place"
-            )
-        schema = getattr(node.target, "_schema", None)
-        alias = schema.returns[0].alias_info if schema and schema.returns else None
-        if alias is None or not node.all_input_nodes:
-            return
-        memory = self._memory.get(node.all_input_nodes[0], node.all_input_nodes[0])
-        self._memory[node] = memory
-        if alias.is_write:
-            views = {other for other, root in self._memory.items() if root is memory} | {memory}
-            self._stale |= views - {node}
 
 
 class _Recorder(fx.Interpreter):

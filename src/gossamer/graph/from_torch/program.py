@@ -103,17 +103,6 @@ def trace(model: nn.Module, example: np.ndarray) -> ExportedProgram:
     )
 
 
-def symbolic_axes(program: ExportedProgram, shape: tuple[Any, ...]) -> dict[int, int]:
-    """Return axis → least size that the trace allows, for axes that may have any size above it."""
-    ranges = {str(symbol): bounds for symbol, bounds in program.range_constraints.items()}
-    letters = [str(size) for size in shape]
-    return {
-        axis: int(ranges[letter].lower)
-        for axis, letter in enumerate(letters)
-        if letter in ranges and letters.count(letter) == 1 and "oo" in str(ranges[letter].upper)
-    }
-
-
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep what torch logs, prints and warns about its attempts off the user's terminal."""
