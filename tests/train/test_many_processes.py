@@ -38,7 +38,11 @@ def train(folder: Path, processes: int) -> tuple[dict, float]:
     launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}"]
     prefix = [sys.executable, *(launcher if processes > 1 else [])]
     done = subprocess.run(
-        [*prefix, str(script), str(out), str(processes)], capture_output=True, text=True, timeout=300, check=False
+        [*prefix, str(script), str(out), str(processes)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     return load_file(out), float(done.stdout.strip().splitlines()[-1])
