@@ -19,6 +19,12 @@ class Network:
         num_classes: classes unless asked otherwise.
         source: the paper or data set that the network comes from.
         params: exact count of learned numbers of the default network, norms and biases included.
+        macs: exact count for one image of `input_shape`, as `gossamer.counts` defines it.
+        paper: the paper's own printed figures, "" where it prints none.
+        smallest: least H = W that the network takes; None: only `input_shape`.
+
+    A network with auxiliary heads returns (logits, auxiliary logits, …) in training mode and the
+    logits alone in evaluation mode.
     """
 
     name: str
@@ -27,3 +33,6 @@ class Network:
     num_classes: int
     source: str
     params: int
+    macs: int | None = None
+    paper: str = ""
+    smallest: int | None = None
