@@ -101,6 +101,10 @@ class _Maker:
             cls = MaxPool2d if self.rng.random() < 0.5 else AvgPool2d
             self.add(cls((2, 2), (1, 1), (0, 1, 1, 0), ceil_mode=bool(self.rng.random() < 0.5)))
 
+    def subsample(self) -> None:
+        stride = int(self.rng.integers(1, 3)), int(self.rng.integers(1, 4))
+        self.add(MaxPool2d((1, 1), stride))
+
     def join(self) -> None:
         same = [name for name, shape in self.shapes.items() if shape == self.shapes[self.last]]
         other = str(self.rng.choice(same))
@@ -127,6 +131,7 @@ class _Maker:
             self.permute,
             self.pool,
             self.join,
+            self.subsample,
             lambda: self.add(Activation(self.activation())),
         ]
         for _ in range(int(self.rng.integers(1, 9))):

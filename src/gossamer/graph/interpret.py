@@ -55,7 +55,21 @@ def activate(x: np.ndarray, function: str) -> np.ndarray:
             return np.maximum(x, 0)
         case "relu6":
             return np.clip(x, 0, 6)
+        case "sigmoid":
+            return _sigmoid(x)
+        case "tanh":
+            return np.tanh(x)
+        case "silu":
+            return x * _sigmoid(x)
+        case "hard_sigmoid":
+            return np.clip(x + 3.0, 0, 6) / 6
+        case "hard_swish":
+            return x * (np.clip(x + 3.0, 0, 6) / 6)
     raise AssertionError(function)
+
+
+def _sigmoid(x: np.ndarray) -> np.ndarray:
+    return 0.5 * (1 + np.tanh(0.5 * x.astype(np.float64)))
 
 
 def windows(
@@ -148,6 +162,19 @@ def _global_avg_pool(op: ops.GlobalAvgPool, inputs: Arrays, weights: Weights) ->
     return inputs[0].astype(np.float64).mean(axis=(2, 3), keepdims=True)
 
 
+def _channel_select(op: ops.ChannelSelect, inputs: Arrays, weights: Weights) -> np.ndarray:
+    zero = np.zeros_like(inputs[0][:, :1])
+    return np.concatenate([inputs[0], zero], axis=1)[:, list(op.order)]
+
+
+def _local_response_norm(op: ops.LocalResponseNorm, inputs: Arrays, weights: Weights) -> np.ndarray:
+    x = inputs[0].astype(np.float64)
+    before, after = op.size // 2, (op.size - 1) // 2
+    squares = np.pad(x**2, ((0, 0), (before, after), (0, 0), (0, 0)))
+    total = sum(squares[:, i : i + x.shape[1]] for i in range(op.size))
+    return x / (op.k + op.alpha / op.size * total) ** op.beta
+
+
 MEANING: Mapping[type[ops.Op], Callable[[Any, Arrays, Weights], np.ndarray]] = {
     ops.Conv2d: _conv2d,
     ops.Linear: _linear,
@@ -159,5 +186,8 @@ MEANING: Mapping[type[ops.Op], Callable[[Any, Arrays, Weights], np.ndarray]] = {
     ops.Add: lambda op, inputs, weights: activate(inputs[0] + inputs[1], op.activation),
     ops.Concat: lambda op, inputs, weights: np.concatenate(inputs, axis=1),
     ops.ChannelPermute: lambda op, inputs, weights: inputs[0][:, list(op.order)],
+    ops.ChannelSelect: _channel_select,
+    ops.Multiply: lambda op, inputs, weights: inputs[0] * inputs[1],
+    ops.LocalResponseNorm: _local_response_norm,
     ops.Flatten: lambda op, inputs, weights: inputs[0].reshape(len(inputs[0]), -1),
 }

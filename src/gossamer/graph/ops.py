@@ -23,7 +23,16 @@ Shape = tuple[int, ...]
 Pair = tuple[int, int]
 Padding = tuple[int, int, int, int]
 
-ACTIVATIONS = ("identity", "relu", "relu6")
+ACTIVATIONS = (
+    "identity",
+    "relu",
+    "relu6",
+    "sigmoid",
+    "tanh",
+    "silu",
+    "hard_sigmoid",
+    "hard_swish",
+)
 
 # Bounds on attributes, so that a hostile file cannot ask for absurd windows or permutations.
 LARGEST_WINDOW = 4096
@@ -338,6 +347,72 @@ class ChannelPermute(Op):
 
 
 @dataclass(frozen=True)
+class ChannelSelect(Op):
+    """Output channel i is input channel order[i], or zero for −1: (N, C, …) → (N, len(order), …).
+
+    For parts of a split, channels picked by a list, and channels padded with zeros.
+    """
+
+    order: tuple[int, ...]
+
+    kind: ClassVar[str] = "channel_select"
+
+    def __post_init__(self) -> None:
+        count = len(self.order) if isinstance(self.order, tuple) else 0
+        if not 1 <= count <= LARGEST_CHANNELS:
+            raise ShapeError("bad number of channels", got=count, expected=f"1…{LARGEST_CHANNELS}")
+        _check_integers("order", self.order, count, -1, LARGEST_CHANNELS)
+
+    def output_shape(self, inputs: Sequence[Shape], weights: Mapping[str, Shape]) -> Shape:
+        """Return (N, len(order), …)."""
+        if max(self.order) >= inputs[0][1]:
+            raise ShapeError("no such channel", got=max(self.order), expected=f"< {inputs[0][1]}")
+        return (inputs[0][0], len(self.order), *inputs[0][2:])
+
+
+@dataclass(frozen=True)
+class Multiply(Op):
+    """a · b, shapes equal, or b of (N, C, 1, 1): one factor a channel (gates, squeeze-excite)."""
+
+    kind: ClassVar[str] = "multiply"
+    arity: ClassVar[int] = 2
+
+    def output_shape(self, inputs: Sequence[Shape], weights: Mapping[str, Shape]) -> Shape:
+        """Return the first input's shape."""
+        a, b = inputs
+        if b not in (a, (*a[:2], *(1,) * len(a[2:]))):
+            raise ShapeError("the factors differ in shape", got=b, expected=a)
+        return a
+
+
+@dataclass(frozen=True)
+class LocalResponseNorm(Op):
+    """x / (k + alpha/size · Σ x²)^beta, the sum over `size` neighbouring channels: (N, C, H, W).
+
+    Channel c sums channels c − size//2 … c + (size − 1)//2, as far as they exist (Krizhevsky et al.
+    2012; PyTorch divides alpha by the size, as here).
+    """
+
+    size: int
+    alpha: float = 1e-4
+    beta: float = 0.75
+    k: float = 1.0
+
+    kind: ClassVar[str] = "local_response_norm"
+
+    def __post_init__(self) -> None:
+        _check_integers("size", (self.size,), 1, 1, LARGEST_WINDOW)
+        for label, value in (("alpha", self.alpha), ("beta", self.beta), ("k", self.k)):
+            if not isinstance(value, float) or not 0 <= value < 1e6:
+                raise ShapeError(f"bad {label}", got=short_repr(value), expected="0…10⁶")
+
+    def output_shape(self, inputs: Sequence[Shape], weights: Mapping[str, Shape]) -> Shape:
+        """Return the input's shape."""
+        _check_rank(inputs[0], 4)
+        return inputs[0]
+
+
+@dataclass(frozen=True)
 class Flatten(Op):
     """(N, C, H, W) → (N, C·H·W), channels outermost."""
 
@@ -359,6 +434,9 @@ OPS: tuple[type[Op], ...] = (
     Add,
     Concat,
     ChannelPermute,
+    ChannelSelect,
+    Multiply,
+    LocalResponseNorm,
     Flatten,
 )
 

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import MISSING, fields
+from math import isfinite
 from reprlib import repr as short_repr
 from typing import Any
 
 from gossamer.errors import GraphError
-from gossamer.graph.ops import LARGEST_CHANNELS, OPS, ChannelPermute, Op, shuffle_order
+from gossamer.graph.ops import (
+    LARGEST_CHANNELS,
+    OPS,
+    ChannelPermute,
+    ChannelSelect,
+    Op,
+    shuffle_order,
+)
 
 _KINDS: Mapping[str, type[Op]] = {op.kind: op for op in OPS}
 
@@ -16,7 +24,8 @@ _KINDS: Mapping[str, type[Op]] = {op.kind: op for op in OPS}
 def op_to_dict(op: Op) -> dict[str, Any]:
     """Return `{"kind": …, attribute: …}`, attributes at their default left out.
 
-    A channel permutation that is a shuffle is written by its number of groups.
+    A channel permutation that is a shuffle is written by its number of groups, a selection of
+    consecutive channels by its first channel and their count.
 
     Example:
         >>> op_to_dict(ChannelPermute((0, 2, 1, 3)))
@@ -26,6 +35,8 @@ def op_to_dict(op: Op) -> dict[str, Any]:
         groups = _shuffle_groups(op.order)
         if groups is not None:
             return {"kind": op.kind, "channels": len(op.order), "shuffle": groups}
+    if isinstance(op, ChannelSelect) and _is_range(op.order):
+        return {"kind": op.kind, "start": op.order[0], "count": len(op.order)}
     data: dict[str, Any] = {"kind": op.kind}
     for f in fields(op):  # type: ignore[arg-type]
         value = getattr(op, f.name)
@@ -47,6 +58,9 @@ def op_from_dict(data: Mapping[str, Any]) -> Op:
         if cls is ChannelPermute and "order" not in attributes:
             channels, groups = attributes.pop("channels"), attributes.pop("shuffle")
             attributes["order"] = list(shuffle_order(_integer(channels), _integer(groups)))
+        if cls is ChannelSelect and "order" not in attributes:
+            start, count = _integer(attributes.pop("start")), _integer(attributes.pop("count"))
+            attributes["order"] = list(range(start, start + count))
         known = {f.name: f for f in fields(cls)}  # type: ignore[arg-type]
         return cls(
             **{name: _convert(known[name].type, value) for name, value in attributes.items()}
@@ -67,8 +81,12 @@ def _convert(annotation: Any, value: Any) -> Any:
             return value
         case "str" if isinstance(value, str):
             return value
-        case "Pair" | "Padding" | "tuple[int, ...]" if isinstance(value, list):
+        case "float" if type(value) in (int, float) and isfinite(value):
+            return float(value)
+        case "Pair" | "Padding" if isinstance(value, list):
             return tuple(_integer(v) for v in value)
+        case "tuple[int, ...]" if isinstance(value, list):
+            return tuple(v if v == -1 and type(v) is int else _integer(v) for v in value)
     raise ValueError(f"{short_repr(value)} is not a {annotation}")
 
 
@@ -76,6 +94,10 @@ def _integer(value: Any) -> int:
     if type(value) is not int or not 0 <= value <= LARGEST_CHANNELS:
         raise ValueError(f"{short_repr(value)} is not an integer in 0…{LARGEST_CHANNELS}")
     return value
+
+
+def _is_range(order: tuple[int, ...]) -> bool:
+    return order[0] >= 0 and order == tuple(range(order[0], order[0] + len(order)))
 
 
 def _shuffle_groups(order: tuple[int, ...]) -> int | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 
 from gossamer.graph.graph import Graph, Node
-from gossamer.graph.ops import ChannelPermute, Op
+from gossamer.graph.ops import ChannelPermute, ChannelSelect, Op
 from gossamer.graph.verify import infer_shapes
 
 
@@ -29,7 +29,7 @@ def _call(node: Node) -> str:
 
 
 def _attributes(op: Op) -> str:
-    if isinstance(op, ChannelPermute):
+    if isinstance(op, ChannelPermute | ChannelSelect):
         shown = ", ".join(str(i) for i in op.order[:6]) + (", …" if len(op.order) > 6 else "")
         return f" {{order=({shown})}}"
     changed = [

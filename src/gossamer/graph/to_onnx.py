@@ -10,19 +10,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gossamer.errors import MissingDependencyError
+from gossamer.errors import GraphError, MissingDependencyError
 from gossamer.graph.graph import Graph, Node
 from gossamer.graph.ops import (
     Activation,
     Add,
     AvgPool2d,
     ChannelPermute,
+    ChannelSelect,
     Concat,
     Conv2d,
     Flatten,
     GlobalAvgPool,
     Linear,
+    LocalResponseNorm,
     MaxPool2d,
+    Multiply,
     ScaleShift,
 )
 from gossamer.graph.verify import infer_shapes, verify
@@ -169,8 +172,34 @@ class _Writer:
             case ChannelPermute(order):
                 positions = self.initialiser(f"{output}/order", np.array(order, np.int64))
                 self.add("Gather", [*inputs, positions], output, axis=1)
+            case ChannelSelect(order):
+                self._select(inputs[0], order, output)
+            case Multiply():
+                self.add("Mul", inputs, output)
+            case LocalResponseNorm() as op:
+                terms = {"alpha": op.alpha, "beta": op.beta, "bias": op.k}
+                self._normalise(inputs[0], op.size, terms, output)
             case Flatten():
                 self.add("Flatten", inputs, output, axis=1)
+
+    def _select(self, source: str, order: Sequence[int], output: str) -> None:
+        """Pick channels; a channel of zeros is put behind the others for −1."""
+        if min(order) < 0:
+            rank = len(self.shapes[source])
+            ends = np.array([0] * (rank + 1) + [1] + [0] * (rank - 2), np.int64)
+            padded = f"{output}/padded"
+            self.add("Pad", [source, self.initialiser(f"{output}/ends", ends)], padded)
+            order = [c if c >= 0 else self.shapes[source][1] for c in order]
+            source = padded
+        positions = self.initialiser(f"{output}/order", np.array(order, np.int64))
+        self.add("Gather", [source, positions], output, axis=1)
+
+    def _normalise(self, source: str, size: int, terms: dict[str, float], output: str) -> None:
+        """Normalise over channels; ONNX defines it for an odd number of them like the graph."""
+        if size % 2:
+            self.add("LRN", [source], output, size=size, **terms)
+            return
+        raise GraphError("ONNX has no norm over an even number of channels", where=output)
 
     def _activate(self, source: str, function: str, output: str) -> None:
         match function:
@@ -182,6 +211,17 @@ class _Writer:
                     for label, bound in (("low", 0), ("high", 6))
                 )
                 self.add("Clip", [source, low, high], output)
+            case "sigmoid":
+                self.add("Sigmoid", [source], output)
+            case "tanh":
+                self.add("Tanh", [source], output)
+            case "silu":
+                self.add("Sigmoid", [source], f"{output}/gate")
+                self.add("Mul", [source, f"{output}/gate"], output)
+            case "hard_sigmoid":
+                self.add("HardSigmoid", [source], output, alpha=1 / 6, beta=0.5)
+            case "hard_swish":
+                self.add("HardSwish", [source], output)
             case _:
                 self.add("Identity", [source], output)
 

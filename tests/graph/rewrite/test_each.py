@@ -27,6 +27,7 @@ from gossamer.graph.rewrite.absorb_permute import absorb_permute
 from gossamer.graph.rewrite.choose_layouts import choose_layout
 from gossamer.graph.rewrite.fold_norm import fold_norm
 from gossamer.graph.rewrite.fuse_activation import fuse_activation
+from gossamer.graph.rewrite.fuse_subsample import fuse_subsample
 from gossamer.graph.rewrite.remove_channels import remove_channels
 from gossamer.graph.rewrite.remove_dead import remove_dead
 from gossamer.graph.rewrite.sink_permute import sink_permute
@@ -136,6 +137,23 @@ class TestFuseActivation:
         conv = (Conv2d(), {"weight": Dense(weight)})
         graph = replace(chain((1, 3, 5, 5), conv, (Activation("relu"), {})), output="a")
         assert fuse_activation(graph) == graph
+
+
+class TestFuseSubsample:
+    def test_two_subsamplings_become_a_stride(self, rng: np.random.Generator) -> None:
+        halves = [(MaxPool2d((1, 1), stride), {}) for stride in ((2, 1), (1, 3))]
+        last = (Conv2d((2, 1)), {"weight": Dense(rng.standard_normal((4, 3, 1, 1)))})
+        graph = chain((1, 3, 9, 8), *halves, last)
+        fused = verify(fuse_subsample(graph))
+        assert [node.op for node in fused.nodes] == [Conv2d((4, 3))]
+        x = rng.standard_normal((2, 3, 9, 8)).astype(np.float32)
+        np.testing.assert_array_equal(interpret(fused, x[:1]), interpret(graph, x[:1]))
+
+    @pytest.mark.parametrize("op", [Conv2d(padding=(1, 1, 1, 1)), Conv2d()])
+    def test_other_convolutions_do_not_take_it(self, weight: np.ndarray, op: Conv2d) -> None:
+        array = weight if not any(op.padding) else weight[:, :, :1, :1]
+        graph = chain((1, 3, 9, 8), (MaxPool2d((1, 1), (2, 2)), {}), (op, {"weight": Dense(array)}))
+        assert fuse_subsample(graph) == graph
 
 
 class TestRemoveDead:

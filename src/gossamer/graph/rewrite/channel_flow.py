@@ -12,12 +12,16 @@ import numpy as np
 from gossamer.graph.graph import Graph, Node
 from gossamer.graph.interpret import activate
 from gossamer.graph.ops import (
+    Activation,
     Add,
     ChannelPermute,
+    ChannelSelect,
     Concat,
     Conv2d,
     Flatten,
     Linear,
+    LocalResponseNorm,
+    Multiply,
     ScaleShift,
 )
 from gossamer.graph.verify import infer_shapes
@@ -81,8 +85,14 @@ def _makes_zero(
             return silent & (activate(bias, node.op.activation) == 0)
         case ScaleShift():
             return (inputs[0] | (vectors["scale"] == 0)) & (vectors["shift"] == 0)
-        case Add():
-            return inputs[0] & inputs[1]
+        case Add(activation):
+            return inputs[0] & inputs[1] & _keeps_zero(activation)
+        case Activation(function):
+            return inputs[0] & _keeps_zero(function)
+        case Multiply():
+            return inputs[0] | inputs[1]
+        case ChannelSelect(order):
+            return np.append(inputs[0], True)[list(order)]
         case Concat():
             return np.concatenate(inputs)
         case ChannelPermute(order):
@@ -90,6 +100,10 @@ def _makes_zero(
         case Flatten():
             return np.repeat(inputs[0], channels[node.name] // len(inputs[0]))
     return inputs[0].copy()
+
+
+def _keeps_zero(activation: str) -> bool:
+    return bool(activate(np.zeros(1), activation)[0] == 0)
 
 
 def _needed_channels(graph: Graph, channels: Mapping[str, int]) -> Masks:
@@ -116,6 +130,14 @@ def _reads(
             return list(np.split(out, ends[:-1]))
         case ChannelPermute(order):
             return [out[np.argsort(order)]]
+        case ChannelSelect(order):
+            read = np.zeros(channels[node.inputs[0]], bool)
+            read[[c for c, is_needed in zip(order, out, strict=True) if is_needed and c >= 0]] = (
+                True
+            )
+            return [read]
+        case LocalResponseNorm():
+            return [np.full(len(out), out.any())]
         case Flatten():
             pixels = out.reshape(channels[node.inputs[0]], -1)
             return [np.asarray(pixels.any(axis=1))]
@@ -140,6 +162,8 @@ def _agree(graph: Graph, node: Node, drop: Masks) -> None:
         case Conv2d(groups=groups) if groups == 1:
             return
         case Conv2d() if not is_depthwise(node.op, graph.weight_shapes(node)["weight"]):
+            out[:] = first[:] = False
+        case ChannelSelect() | LocalResponseNorm():
             out[:] = first[:] = False
         case Concat():
             ends = np.cumsum([len(drop[name]) for name in node.inputs])

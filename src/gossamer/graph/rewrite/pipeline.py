@@ -9,6 +9,7 @@ from gossamer.graph.rewrite.absorb_permute import absorb_permute
 from gossamer.graph.rewrite.choose_layouts import choose_layouts
 from gossamer.graph.rewrite.fold_norm import fold_norm
 from gossamer.graph.rewrite.fuse_activation import fuse_activation
+from gossamer.graph.rewrite.fuse_subsample import fuse_subsample
 from gossamer.graph.rewrite.remove_channels import remove_channels
 from gossamer.graph.rewrite.remove_dead import remove_dead
 from gossamer.graph.rewrite.sink_permute import sink_permute
@@ -18,6 +19,7 @@ Rewrite = Callable[[Graph], Graph]
 
 DEFAULT: tuple[Rewrite, ...] = (
     remove_dead,
+    fuse_subsample,
     sink_permute,
     fold_norm,
     fuse_activation,
