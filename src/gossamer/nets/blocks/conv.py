@@ -71,3 +71,16 @@ def conv_norm_act(
     if act is not None:
         block.add_module("act", act())
     return block
+
+
+def conv_act(
+    in_channels: int, out_channels: int, kernel: int = 3, *, stride: int = 1, groups: int = 1
+) -> nn.Sequential:
+    """Return convolution with bias → ReLU, from (N, C, H, W) to (N, K, H/stride, W/stride).
+
+    Example:
+        >>> conv_act(3, 8, 1).conv.bias.shape
+        torch.Size([8])
+    """
+    conv = conv2d(in_channels, out_channels, kernel, stride=stride, groups=groups, bias=True)
+    return nn.Sequential(OrderedDict(conv=conv, act=nn.ReLU()))
