@@ -30,12 +30,23 @@ def test_the_public_names_are_these():
     assert set(PUBLIC) <= set(dir(gossamer))
 
 
-@pytest.mark.parametrize("name", PUBLIC)
-def test_every_public_name_is_a_documented_function(name):
+DESCRIBE = """
+import gossamer
+for name in gossamer.__all__:
     function = getattr(gossamer, name)
-    assert callable(function)
-    assert function.__name__ == name
-    assert function.__doc__
+    print(function.__name__, callable(function), bool(function.__doc__))
+"""
+
+
+def test_every_public_name_is_a_documented_function():
+    assert fresh(DESCRIBE).splitlines() == [f"{name} True True" for name in PUBLIC]
+
+
+@pytest.mark.xfail(reason="importing the package of the same name first hides the function")
+@pytest.mark.parametrize("name", ["compress", "compile"])
+def test_a_package_does_not_hide_the_function_of_its_name(name):
+    code = f"import gossamer.{name}.{name}, gossamer; print(callable(gossamer.{name}))"
+    assert fresh(code) == "True"
 
 
 def test_other_names_are_attribute_errors():

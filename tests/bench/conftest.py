@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from gossamer.bench.engines import Subject
+from gossamer.compile.compile import compile
 from gossamer.graph import Dense, Graph, Input, Node, Sparse
 from gossamer.graph.ops import Conv2d, Flatten, Linear
 
@@ -32,7 +33,9 @@ def subject():
         Node("fc", Linear(), ("flat",), {"weight": "fw", "bias": "fb"}),
     )
     graph = Graph(Input("x", (1, 2, 6, 7)), nodes, "fc", weights, name="tiny")
-    return Subject(graph, module=nn.Sequential(conv, nn.ReLU(), nn.Flatten(), linear))
+    return Subject(
+        graph, program=compile(graph), module=nn.Sequential(conv, nn.ReLU(), nn.Flatten(), linear)
+    )
 
 
 @pytest.fixture

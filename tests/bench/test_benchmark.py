@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-import gossamer
 from gossamer.bench.benchmark import benchmark, relative_difference
 from gossamer.bench.record import Record
+from gossamer.compile.compile import compile
 from gossamer.errors import ShapeError, SpecError, UnknownNameError, VerificationError
 
 
@@ -32,7 +32,7 @@ def test_a_graph_is_compared_with_its_module(subject, x):
 
 
 def test_a_program_keeps_running_afterwards(subject, x):
-    with gossamer.compile(subject.graph, threads=2) as program:
+    with compile(subject.graph, threads=2) as program:
         record = benchmark(program, x, against=[], rounds=1)
         assert record.threads == 2
         assert program(x).shape == (3, 4)
@@ -73,7 +73,7 @@ def test_an_input_that_does_not_fit_is_refused(subject, x):
 
 def test_a_program_runs_with_its_own_threads(subject, x):
     with (
-        gossamer.compile(subject.graph, threads=1) as program,
+        compile(subject.graph, threads=1) as program,
         pytest.raises(SpecError, match="other threads"),
     ):
         benchmark(program, x, against=[], threads=2)

@@ -1,6 +1,7 @@
 """One contract for all engines: what they compute is what the interpreter says."""
 
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from importlib.util import find_spec
 
@@ -9,6 +10,7 @@ import pytest
 import torch
 
 from gossamer.bench.engines import ENGINES
+from gossamer.bench.engines.torch import torch_threads
 from gossamer.errors import MissingDependencyError, SpecError
 from gossamer.graph import interpret
 
@@ -39,7 +41,7 @@ def test_every_engine_has_its_registered_name_and_versions(engine_class, subject
         assert all(version for version in engine.versions().values())
 
 
-@pytest.mark.parametrize("name", ["onnxruntime", "openvino"])
+@pytest.mark.parametrize("name", ["onnxruntime", "openvino", "torch"])
 def test_a_missing_package_is_named_with_a_hint(monkeypatch, subject, name):
     engine_class = ENGINES[name]
     monkeypatch.setitem(sys.modules, name, None)
@@ -47,9 +49,10 @@ def test_a_missing_package_is_named_with_a_hint(monkeypatch, subject, name):
         engine_class(subject)
 
 
-def test_torch_needs_a_module(subject):
-    with pytest.raises(SpecError, match="module"):
-        ENGINES["torch"](replace(subject, module=None))
+@pytest.mark.parametrize(("name", "form"), [("torch", "module"), ("gossamer", "program")])
+def test_an_engine_needs_the_form_that_it_runs(subject, name, form):
+    with pytest.raises(SpecError, match=form):
+        ENGINES[name](replace(subject, **{form: None}))
 
 
 def test_torch_puts_threads_and_mode_back(subject, x):
@@ -63,9 +66,16 @@ def test_torch_puts_threads_and_mode_back(subject, x):
     assert subject.module.training
 
 
-def test_a_program_that_was_given_is_not_closed(subject, x):
-    calls = []
-    given = replace(subject, program=lambda x: calls.append(x) or x)
-    with ENGINES["gossamer"](given) as engine:
-        engine(x)
-    assert len(calls) == 1
+def test_torch_threads_are_put_back_after_an_error():
+    before = torch.get_num_threads()
+    with torch_threads(before + 1):
+        assert torch.get_num_threads() == before + 1
+    with suppress(KeyError), torch_threads(before + 1):
+        raise KeyError
+    assert torch.get_num_threads() == before
+
+
+def test_the_program_stays_open(subject, x):
+    with ENGINES["gossamer"](subject) as engine:
+        expected = engine(x)
+    assert np.array_equal(subject.program(x), expected)

@@ -12,6 +12,7 @@ from gossamer.bench.clock import Protocol, time_interleaved
 from gossamer.bench.engines import ENGINES, Engine, Subject
 from gossamer.bench.machine import detect_machine
 from gossamer.bench.record import Record
+from gossamer.compile.compile import compile
 from gossamer.errors import SpecError, VerificationError
 from gossamer.graph import Graph, infer_shapes
 from gossamer.runtime.program import Program
@@ -56,14 +57,16 @@ def benchmark(
         SpecError: if the threads are not those of the program, or a number is out of range.
         ShapeError: if the network does not take `x`.
     """
-    graph, compiled = (program.graph, program) if isinstance(program, Program) else (program, None)
+    compiled = program if isinstance(program, Program) else None
+    graph = program.graph if isinstance(program, Program) else program
     threads = _threads(compiled, threads)
     x = np.ascontiguousarray(x, np.float32)
     infer_shapes(graph, x.shape)
-    subject = Subject(graph, module, compiled)
     names = ["gossamer", *(name for name in dict.fromkeys(against) if name != "gossamer")]
     classes = {name: ENGINES[name] for name in names}
     with ExitStack() as stack:
+        ours = compiled or stack.enter_context(compile(graph, threads=threads))
+        subject = Subject(graph, module, ours)
         engines: dict[str, Engine] = {
             name: stack.enter_context(make(subject, threads=threads))
             for name, make in classes.items()

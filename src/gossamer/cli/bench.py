@@ -35,6 +35,7 @@ def bench(
     from gossamer.bench.record import write_records
     from gossamer.cli.output import print_json, print_table
     from gossamer.cli.progress import track
+    from gossamer.compile.compile import compile
     from gossamer.report.table import timing_table
 
     rivals = list(dict.fromkeys(against or []))
@@ -45,7 +46,7 @@ def bench(
     command += "".join(f" --against {name}" for name in rivals)
     samples = rounds * (1 + len(rivals))
     with (
-        gossamer.compile(graph, threads=threads) as program,
+        compile(graph, threads=threads) as program,
         track("timing", samples, shown=not as_json) as advance,
     ):
         record = gossamer.benchmark(

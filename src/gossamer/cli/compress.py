@@ -33,14 +33,14 @@ def compress(
     """
     from dataclasses import replace
 
-    import gossamer
     from gossamer.cli.data_name import load_named_data
     from gossamer.cli.network_file import load_network, save_network
     from gossamer.cli.output import print_json
+    from gossamer.compress.compress import compress as run_recipe
 
     file = load_network(network, weights)
     examples = load_named_data(data)
-    result = gossamer.compress(file.model, file.example(), recipe, data=examples)
+    result = run_recipe(file.model, file.example(), recipe, data=examples)
     save_network(out, replace(file, model=result.model, record=examples.record))
     if as_json:
         print_json({"network": file.network, "out": str(out), "ledger": result.ledger.to_dict()})

@@ -28,12 +28,13 @@ def run(
     import gossamer
     from gossamer.cli.classify import classify, read_input
     from gossamer.cli.output import print_json, print_table
+    from gossamer.compile.compile import compile
     from gossamer.report.table import Table
 
     graph = gossamer.load(net)
     arrays = [(str(path), read_input(path, graph)) for path in inputs]
     names = graph.record.class_names if graph.record else ()
-    with gossamer.compile(graph, threads=threads) as program:
+    with compile(graph, threads=threads) as program:
         found = [
             (f"{path}[{index}]" if len(array) > 1 else path, guesses)
             for path, array in arrays

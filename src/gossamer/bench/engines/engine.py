@@ -23,7 +23,7 @@ class Subject:
     Args:
         graph: the exact network.
         module: the PyTorch module that the graph was exported from.
-        program: the graph compiled by gossamer, for the number of threads that is measured.
+        program: the graph compiled for the number of threads that is measured.
     """
 
     graph: Graph

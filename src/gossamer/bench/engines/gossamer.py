@@ -8,18 +8,21 @@ import numpy as np
 
 from gossamer import __version__
 from gossamer.bench.engines.engine import Engine, Subject
-from gossamer.compile.compile import compile
-from gossamer.runtime.program import Program
+from gossamer.errors import SpecError
 
 
 class Gossamer(Engine):
-    """Runs the subject's program, or compiles its graph."""
+    """Runs the subject's program, which brings its own threads and stays open."""
 
     name = "gossamer"
 
     def __init__(self, subject: Subject, *, threads: int = 1) -> None:
-        self._program = subject.program or compile(subject.graph, threads=threads)
-        self._was_given = subject.program is not None
+        if subject.program is None:
+            raise SpecError(
+                "the engine 'gossamer' runs a program, and none was given",
+                hint="compile the graph first",
+            )
+        self._program = subject.program
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
         """Run the program."""
@@ -31,8 +34,3 @@ class Gossamer(Engine):
             "gossamer": __version__,
             **{package: version(package) for package in ("numpy", "llvmlite")},
         }
-
-    def close(self) -> None:
-        """Close the program if it was compiled here."""
-        if isinstance(self._program, Program) and not self._was_given:
-            self._program.close()

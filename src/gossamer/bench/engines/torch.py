@@ -2,13 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import numpy as np
 
 from gossamer.bench.engines.engine import Engine, Subject
 from gossamer.errors import MissingDependencyError, SpecError
+
+
+@contextmanager
+def torch_threads(threads: int) -> Iterator[None]:
+    """Let PyTorch use that many threads inside the block, and as many as before after it.
+
+    Raises:
+        MissingDependencyError: without PyTorch.
+    """
+    torch = _import_torch()
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _import_torch() -> Any:
+    try:
+        import torch
+    except ImportError:
+        raise MissingDependencyError(
+            "PyTorch is not installed", hint="pip install 'gossamer[train]'"
+        ) from None
+    return torch
 
 
 class Torch(Engine):
@@ -22,15 +49,10 @@ class Torch(Engine):
                 "the engine 'torch' runs a module, and none was given",
                 hint="pass module=…, or measure against another engine",
             )
-        try:
-            import torch
-        except ImportError:
-            raise MissingDependencyError(
-                "PyTorch is not installed", hint="pip install 'gossamer[train]'"
-            ) from None
-        self._torch, self._module = torch, subject.module
-        self._before = torch.get_num_threads(), subject.module.training
-        torch.set_num_threads(threads)
+        self._torch, self._module = _import_torch(), subject.module
+        self._restore = ExitStack()
+        self._restore.enter_context(torch_threads(threads))
+        self._restore.callback(subject.module.train, subject.module.training)
         subject.module.eval()
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
@@ -53,6 +75,4 @@ class Torch(Engine):
 
     def close(self) -> None:
         """Put PyTorch's number of threads and the module's mode back."""
-        threads, training = self._before
-        self._torch.set_num_threads(threads)
-        self._module.train(training)
+        self._restore.close()

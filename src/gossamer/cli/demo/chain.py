@@ -14,10 +14,13 @@ import numpy as np
 import gossamer
 from gossamer.bench.accuracy import accuracy, predict_classes
 from gossamer.bench.engines import ENGINES, Subject
+from gossamer.bench.engines.torch import torch_threads
 from gossamer.cli.demo.fresh_process import run_fresh
 from gossamer.cli.demo.parts import file_parts
 from gossamer.cli.demo.result import DemoResult, Mistake, Outcome, State
 from gossamer.cli.network_file import NetworkFile, save_network
+from gossamer.compile.compile import compile
+from gossamer.compress.compress import compress
 from gossamer.graph import Graph
 from gossamer.graph.counting import count
 from gossamer.train.data import Data, load_data
@@ -72,7 +75,9 @@ def run_demo(out: Path, *, seed: int = 0, say: Say = lambda line: None) -> DemoR
     start = perf_counter()
     out.mkdir(parents=True, exist_ok=True)
     bench = Bench(load_data("digits", seed=seed), seed, out, say)
-    outcomes = tuple(_run_network(bench, name, stem) for name, stem in NETWORKS.items())
+    # One thread: networks this small gain little from two, and the result depends on the number.
+    with torch_threads(1):
+        outcomes = tuple(_run_network(bench, name, stem) for name, stem in NETWORKS.items())
     return DemoResult(seed, outcomes, perf_counter() - start)
 
 
@@ -88,7 +93,7 @@ def _run_network(bench: Bench, name: str, stem: str) -> Outcome:
     before, _ = _measure(bench, dense, dense_graph, dense_path, designed)
 
     bench.say(f"{name}: pruning, sharing weights, retraining")
-    small = gossamer.compress(dense, bench.example, RECIPE, data=bench.data, seed=bench.seed)
+    small = compress(dense, bench.example, RECIPE, data=bench.data, seed=bench.seed)
     graph = _export(bench, small.model, name)
     path = bench.out / f"{stem}.goss"
     gossamer.save(graph, path)
@@ -131,7 +136,7 @@ def _measure(
 ) -> tuple[State, str]:
     """Return a network's state, and what the compiler says about it."""
     rivals = ["torch", *(["onnxruntime"] if _has_onnxruntime() else [])]
-    with gossamer.compile(graph, threads=1) as program:
+    with compile(graph, threads=1) as program:
         record = gossamer.benchmark(
             program, bench.images[:1], against=rivals, module=model, command="gossamer demo"
         )

@@ -16,7 +16,8 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-import gossamer
+from gossamer.codec.files import load
+from gossamer.compile.compile import compile
 from gossamer.errors import VerificationError
 
 
@@ -52,7 +53,7 @@ def run_fresh(net: Path, images: np.ndarray) -> np.ndarray:
 
 def main(net: str, given: str, made: str) -> None:
     """Load, compile, run, and write the outputs."""
-    with gossamer.compile(gossamer.load(net)) as program:
+    with compile(load(net)) as program:
         images = np.load(given)
         np.save(made, np.concatenate([program(images[i : i + 1]) for i in range(len(images))]))
     print(json.dumps({"torch_imported": "torch" in sys.modules}))
