@@ -12,17 +12,21 @@ from gossamer.compile.lowering.lower import LOWERINGS
 from gossamer.graph import Dense, Graph, Input, Node, Sparse
 from gossamer.graph.interpret import MEANING
 from gossamer.graph.ops import (
+    ACTIVATIONS,
     OPS,
     Activation,
     Add,
     AvgPool2d,
     ChannelPermute,
+    ChannelSelect,
     Concat,
     Conv2d,
     Flatten,
     GlobalAvgPool,
     Linear,
+    LocalResponseNorm,
     MaxPool2d,
+    Multiply,
     ScaleShift,
     shuffle_order,
 )
@@ -75,7 +79,9 @@ def test_linear(
 
 
 @pytest.mark.parametrize("shape", [(1, 6, 5, 7), (1, 6)])
-@pytest.mark.parametrize("op", [Activation("relu"), Activation("relu6"), Add("relu"), ScaleShift()])
+@pytest.mark.parametrize(
+    "op", [*(Activation(f) for f in ACTIVATIONS), Add("relu"), Multiply(), ScaleShift()], ids=repr
+)
 def test_entry_by_entry(op: object, shape: tuple[int, ...]) -> None:
     rng = np.random.default_rng(0)
     weights = {r: rng.standard_normal(6).astype(np.float32) for r in op.roles}
@@ -93,6 +99,37 @@ def test_mean_of_planes(size: tuple[int, int]) -> None:
 def test_permutation_alone_reorders_channels() -> None:
     x = np.random.default_rng(0).standard_normal((2, 6, 3, 4)).astype(np.float32)
     assert_equals_interpreter(single(ChannelPermute(shuffle_order(6, 3)), x.shape), x)
+
+
+@pytest.mark.parametrize("order", [(0,), (1, 2, 3), (-1, 4, 4, -1, -1, 0), (-1,)])
+@pytest.mark.parametrize("shape", [(2, 5, 3, 4), (2, 5)])
+def test_selected_channels(order: tuple[int, ...], shape: tuple[int, ...]) -> None:
+    x = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+    assert_equals_interpreter(single(ChannelSelect(order), shape), x)
+
+
+@pytest.mark.parametrize("size", [1, 2, 5, 40])
+@pytest.mark.parametrize("beta", [0.75, 0.6])
+def test_local_response_norm(size: int, beta: float) -> None:
+    x = np.random.default_rng(0).standard_normal((2, 7, 5, 6)).astype(np.float32)
+    assert_equals_interpreter(single(LocalResponseNorm(size, 0.5, beta, 2.0), x.shape), x)
+
+
+def test_a_gate_gives_each_channel_a_factor() -> None:
+    """Squeeze and excite: mean, two layers, and the product with what was averaged."""
+    rng = np.random.default_rng(0)
+    nodes = (
+        Node("mean", GlobalAvgPool(), ("x",)),
+        Node("squeeze", Conv2d(activation="relu"), ("mean",), {"weight": "squeeze"}),
+        Node("excite", Conv2d(activation="sigmoid"), ("squeeze",), {"weight": "excite"}),
+        Node("gated", Multiply(), ("x", "excite")),
+    )
+    weights = {
+        "squeeze": Dense(rng.standard_normal((2, 6, 1, 1))),
+        "excite": Dense(rng.standard_normal((6, 2, 1, 1))),
+    }
+    x = rng.standard_normal((2, 6, 9, 5)).astype(np.float32)
+    assert_equals_interpreter(Graph(Input("x", x.shape), nodes, "gated", weights), x)
 
 
 def test_concat_of_one_value_with_itself() -> None:

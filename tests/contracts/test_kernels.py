@@ -13,6 +13,8 @@ from gossamer.compile.kernels.kernel import Kernel
 from gossamer.compile.kernels.linear import LinearKernel
 from gossamer.compile.kernels.move import HaloKernel, PackKernel, UnpackKernel
 from gossamer.compile.kernels.pool import PlaneMeanKernel, PoolKernel
+from gossamer.compile.kernels.response_norm import ResponseNormKernel
+from gossamer.graph.ops import ACTIVATIONS
 from gossamer.jit.target import host_target
 from gossamer.jit.toolchain import parse
 
@@ -22,8 +24,12 @@ KERNELS = [
     PoolKernel("max", 4),
     PoolKernel("mean", 1, 2),
     PlaneMeanKernel(),
-    *(ElementwiseKernel(f, "relu6") for f in ("copy", "add", "scale_shift")),
-    *(FlatKernel(f) for f in ("copy", "add", "scale_shift")),
+    *(ElementwiseKernel(f, "relu6") for f in ("copy", "zero", "add", "multiply", "gate")),
+    ElementwiseKernel("scale_shift"),
+    *(ElementwiseKernel("copy", f) for f in ACTIVATIONS if f != "relu6"),
+    *(FlatKernel(f, "silu") for f in ("copy", "zero", "add", "multiply", "scale_shift")),
+    ResponseNormKernel(0.75),
+    ResponseNormKernel(0.6),
     LinearKernel(True),
     LinearKernel(False, "relu"),
     PackKernel(),

@@ -14,7 +14,16 @@ from math import prod
 from gossamer.compile.geometry import Halo, Planes, window_halo
 from gossamer.compile.regions import Member, Place, Region, planes_at
 from gossamer.graph.graph import Graph, Node
-from gossamer.graph.ops import AvgPool2d, ChannelPermute, Conv2d, GlobalAvgPool, MaxPool2d, Shape
+from gossamer.graph.ops import (
+    AvgPool2d,
+    ChannelPermute,
+    ChannelSelect,
+    Conv2d,
+    GlobalAvgPool,
+    MaxPool2d,
+    Multiply,
+    Shape,
+)
 
 
 @dataclass
@@ -25,7 +34,7 @@ class Places:
         reads: node name → the place at which it reads its inputs (absent: it reads flat).
         homes: value → the place where its maker puts it (absent: flat).
         halos: (value, place) → what its readers need around a tile.
-        roots: value → the value whose memory it shares (a channel permutation moves nothing).
+        roots: value → the value whose memory it shares (a choice of channels moves nothing).
     """
 
     reads: dict[str, Place] = field(default_factory=dict)
@@ -65,6 +74,13 @@ def node_halo(node: Node, graph: Graph) -> Halo:
     return Halo()
 
 
+def plane_inputs(node: Node, shapes: Mapping[str, Shape]) -> tuple[str, ...]:
+    """Return the inputs that a node reads in planes: all but the factors of a gate."""
+    if isinstance(node.op, Multiply) and shapes[node.inputs[1]] != shapes[node.inputs[0]]:
+        return node.inputs[:1]
+    return node.inputs
+
+
 def _reads_planes(node: Node, shapes: Mapping[str, Shape]) -> bool:
     return len(shapes[node.inputs[0]]) == 4 and node.op.kind != "flatten"
 
@@ -74,7 +90,7 @@ def _place_node(graph: Graph, node: Node, shapes: Mapping[str, Shape], places: P
     place = places.homes.get(first) or Region().start()
     places.reads[node.name] = place
     halo = node_halo(node, graph)
-    for name in node.inputs:
+    for name in plane_inputs(node, shapes):
         key = (places.root(name), place)
         places.halos[key] = places.halos.get(key, Halo()).union(halo)
         _add_member(place, shapes[name], 1.0)
@@ -83,7 +99,7 @@ def _place_node(graph: Graph, node: Node, shapes: Mapping[str, Shape], places: P
     stride = getattr(node.op, "stride", (1, 1))
     out = place.after(stride) if stride != (1, 1) else place
     places.homes[node.name] = out
-    if isinstance(node.op, ChannelPermute):
+    if isinstance(node.op, ChannelPermute | ChannelSelect) and min(node.op.order) >= 0:
         places.roots[node.name] = places.root(first)
     shape = shapes[node.name]
     macs = node.op.macs(shape, graph.weight_shapes(node)) / prod(shape[2:])

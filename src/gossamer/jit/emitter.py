@@ -131,17 +131,6 @@ class Emitter:
         larger = self.builder.select(self.builder.fcmp_ordered(">", a, b), a, b)
         return self.builder.select(self.builder.fcmp_unordered("uno", a, a), a, larger)
 
-    def activate(self, x: Value, function: str) -> Value:
-        """Apply an activation to a vector or scalar; comparisons let NaN pass through."""
-        zero, six = (
-            ir.Constant(FLOAT, c) if x.type == FLOAT else self.constant(c) for c in (0.0, 6.0)
-        )
-        if function in ("relu", "relu6"):
-            x = self.builder.select(self.builder.fcmp_ordered("<", x, zero), zero, x)
-        if function == "relu6":
-            x = self.builder.select(self.builder.fcmp_ordered(">", x, six), six, x)
-        return x
-
     # ── control flow ──────────────────────────────────────────────────────────────────────────
     @contextmanager
     def loop(self, start: int | Value, stop: int | Value, step: int | Value = 1) -> Iterator[Value]:

@@ -18,6 +18,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from gossamer.compile.kernels.activation import activate
 from gossamer.compile.kernels.kernel import TILE_BYTES, Kernel, KernelEmitter
 from gossamer.jit.emitter import FLOAT, INT64, Value
 
@@ -120,7 +121,7 @@ class ConvKernel(Kernel):
             channel = e.load_offset(record, 16 + 4 * m)
             for v in range(vectors):
                 r, c = divmod(v, self.tile_w)
-                value = e.activate(sums[m * vectors + v], self.activation)
+                value = activate(e, sums[m * vectors + v], self.activation)
                 e.store_vector(value, e.at(target[r], channel), c * e.vector_bytes)
 
     def _vector(self, e: KernelEmitter, source: list[Value], offset: Value, v: int) -> Value:

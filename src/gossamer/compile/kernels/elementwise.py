@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from llvmlite import ir
+
+from gossamer.compile.kernels.activation import activate
 from gossamer.compile.kernels.kernel import Kernel, KernelEmitter
-from gossamer.jit.emitter import FLOAT
+from gossamer.jit.emitter import FLOAT, Value
 
 
 @dataclass(frozen=True)
@@ -14,7 +17,8 @@ class ElementwiseKernel(Kernel):
     """y = activation(f(a, b)) for each vector of each channel.
 
     Args:
-        function: "copy" (a), "add" (a + b), or "scale_shift" (a · scale + shift of the channel).
+        function: "copy" (a), "zero", "add" (a + b), "multiply" (a · b), "gate" (a · scale of the
+            channel) or "scale_shift" (a · scale + shift of the channel).
         activation: applied before the store.
     """
 
@@ -54,16 +58,22 @@ class ElementwiseKernel(Kernel):
             )
             with e.loop(0, count) as position:
                 value = e.load_vector(e.at(a, e.offset_in(positions, position, stride=12)))
-                if self.function == "add":
+                if self.function in ("add", "multiply"):
                     other = e.load_vector(
                         e.at(b, e.offset_in(positions, position, stride=12, field=1))
                     )
-                    value = e.builder.fadd(value, other)
-                elif self.function == "scale_shift":
+                    value = _combine(e, self.function, value, other)
+                elif self.function in ("gate", "scale_shift"):
                     at_channel = e.multiply(channel, 4)
-                    scale, shift = (e.splat(e.load(FLOAT, t, at_channel)) for t in (scales, shifts))
-                    value = e.fma(value, scale, shift)
-                value = e.activate(value, self.activation)
+                    scale = e.splat(e.load(FLOAT, scales, at_channel))
+                    value = (
+                        e.builder.fmul(value, scale)
+                        if self.function == "gate"
+                        else e.fma(value, scale, e.splat(e.load(FLOAT, shifts, at_channel)))
+                    )
+                elif self.function == "zero":
+                    value = e.constant(0.0)
+                value = activate(e, value, self.activation)
                 e.store_vector(value, e.at(y, e.offset_in(positions, position, stride=12, field=2)))
 
 
@@ -72,7 +82,8 @@ class FlatKernel(Kernel):
     """The same for flat vectors, float by float, at any alignment.
 
     Args:
-        function: "copy", "add" or "scale_shift" (one scale and shift an entry).
+        function: "copy", "zero", "add", "multiply" or "scale_shift" (one scale and shift an
+            entry).
         activation: applied before the store.
     """
 
@@ -93,8 +104,14 @@ class FlatKernel(Kernel):
         with e.loop(*e.share("entry_shares")) as entry:
             offset = e.multiply(entry, 4)
             value = e.load(FLOAT, a, offset)
-            if self.function == "add":
-                value = e.builder.fadd(value, e.load(FLOAT, b, offset))
+            if self.function in ("add", "multiply"):
+                value = _combine(e, self.function, value, e.load(FLOAT, b, offset))
+            elif self.function == "zero":
+                value = ir.Constant(FLOAT, 0.0)
             elif self.function == "scale_shift":
                 value = e.fma(value, e.load(FLOAT, scales, offset), e.load(FLOAT, shifts, offset))
-            e.store(e.activate(value, self.activation), y, offset)
+            e.store(activate(e, value, self.activation), y, offset)
+
+
+def _combine(e: KernelEmitter, function: str, a: Value, b: Value) -> Value:
+    return e.builder.fadd(a, b) if function == "add" else e.builder.fmul(a, b)

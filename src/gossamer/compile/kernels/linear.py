@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from llvmlite import ir
 
+from gossamer.compile.kernels.activation import activate
 from gossamer.compile.kernels.kernel import Kernel, KernelEmitter
 from gossamer.jit.emitter import FLOAT, INT32, INT64, Value
 
@@ -62,7 +63,7 @@ class LinearKernel(Kernel):
             ):
                 entry = e.at(start, e.multiply(turn, self.turn_bytes(e.lanes)))
                 set_next([e.fma(e.load(e.vector, entry), self._inputs(e, entry, x), total)])
-            e.store(e.activate(e.loop_results[0], self.activation), y, at_block)
+            e.store(activate(e, e.loop_results[0], self.activation), y, at_block)
 
     def _inputs(self, e: KernelEmitter, entry: Value, x: Value) -> Value:
         if self.shared:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gossamer.compile.lowering import linear, pointwise, pooling
+from gossamer.compile.lowering import channels, linear, pointwise, pooling
 from gossamer.compile.lowering.context import Lowering
 from gossamer.compile.lowering.convolution import lower_conv2d
 from gossamer.compile.places import assign_places
@@ -27,8 +27,11 @@ LOWERINGS: Mapping[type[ops.Op], Callable[[Lowering, Node, Any], None]] = {
     ops.AvgPool2d: pooling.lower_pool,
     ops.GlobalAvgPool: pooling.lower_global_avg_pool,
     ops.Add: pointwise.lower_add,
-    ops.Concat: pointwise.lower_concat,
-    ops.ChannelPermute: pointwise.lower_channel_permute,
+    ops.Multiply: pointwise.lower_multiply,
+    ops.Concat: channels.lower_concat,
+    ops.ChannelPermute: channels.lower_channel_order,
+    ops.ChannelSelect: channels.lower_channel_order,
+    ops.LocalResponseNorm: channels.lower_local_response_norm,
     ops.Flatten: pointwise.lower_flatten,
 }
 

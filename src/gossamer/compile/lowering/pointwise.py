@@ -1,8 +1,8 @@
-"""Operators that work entry by entry, on planes or flat, and those that only rename."""
+"""Operators that work entry by entry, on planes or flat."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
 from math import prod
 
 import numpy as np
@@ -11,7 +11,7 @@ from gossamer.compile.kernels.elementwise import ElementwiseKernel, FlatKernel
 from gossamer.compile.lowering.context import Grid, Lowering
 from gossamer.compile.step import Argument, At, Buffer, shares
 from gossamer.graph.graph import Node
-from gossamer.graph.ops import Activation, Add, ChannelPermute, Concat, Flatten, ScaleShift
+from gossamer.graph.ops import Activation, Add, Flatten, Multiply, ScaleShift
 
 NOTHING = np.zeros(1, np.float32)
 
@@ -32,27 +32,16 @@ def lower_scale_shift(lowering: Lowering, node: Node, op: ScaleShift) -> None:
     _lower(lowering, node, "scale_shift", "identity", scale, shift)
 
 
-def lower_concat(lowering: Lowering, node: Node, op: Concat) -> None:
-    """Copy the parts side by side."""
-    if node.name not in lowering.places.homes:
-        _concat_flat(lowering, node)
+def lower_multiply(lowering: Lowering, node: Node, op: Multiply) -> None:
+    """Add a product, or one factor a channel."""
+    a, b = (lowering.shapes[name] for name in node.inputs)
+    if a == b or node.name not in lowering.places.homes:
+        _lower(lowering, node, "multiply", "identity")
         return
-    target = lowering.output_grid(node)
-    first = 0
-    for index in range(len(node.inputs)):
-        source = lowering.input_grid(node, index)
-        last = first + len(source.channels)
-        part = replace(target, channels=target.channels[first:last])
-        _on_planes(lowering, node.name, ElementwiseKernel("copy"), [source, source], part)
-        first = last
+    gate = lowering.flat(node.inputs[1])
+    source, target = lowering.input_grid(node), lowering.output_grid(node)
+    on_planes(lowering, node.name, ElementwiseKernel("gate"), [source, source], target, gate)
     lowering.wrote(target)
-
-
-def lower_channel_permute(lowering: Lowering, node: Node, op: ChannelPermute) -> None:
-    """Rename channels: nothing moves, later readers use other offsets."""
-    source = lowering.input_grid(node)
-    place = lowering.places.homes[node.name]
-    lowering.grids[node.name, place] = replace(source, channels=source.channels[list(op.order)])
 
 
 def lower_flatten(lowering: Lowering, node: Node, op: Flatten) -> None:
@@ -72,13 +61,13 @@ def _lower(
         sources = [lowering.input_grid(node, i) for i in range(len(node.inputs))]
         target = lowering.output_grid(node)
         kernel = ElementwiseKernel(function, activation)
-        _on_planes(lowering, node.name, kernel, [sources[0], sources[-1]], target, scale, shift)
+        on_planes(lowering, node.name, kernel, [sources[0], sources[-1]], target, scale, shift)
         lowering.wrote(target)
     else:
         inputs = [lowering.flat(name) for name in node.inputs]
         target = lowering.new_flat(node.name)
         entries = prod(lowering.shapes[node.name][1:])
-        _on_flat(
+        on_flat(
             lowering,
             node.name,
             FlatKernel(function, activation),
@@ -90,15 +79,16 @@ def _lower(
         )
 
 
-def _on_planes(
+def on_planes(
     lowering: Lowering,
     name: str,
     kernel: ElementwiseKernel,
     sources: list[Grid],
     target: Grid,
-    scale: np.ndarray = NOTHING,
+    scale: np.ndarray | Buffer = NOTHING,
     shift: np.ndarray = NOTHING,
 ) -> None:
+    """Add an elementwise step over planes; `scale` and `shift` hold one number a channel."""
     grids = [*sources, target]
     positions = np.stack([g.positions() for g in grids], axis=1)
     lowering.emit(
@@ -118,16 +108,17 @@ def _on_planes(
     )
 
 
-def _on_flat(
+def on_flat(
     lowering: Lowering,
     name: str,
     kernel: FlatKernel,
-    inputs: list[Buffer],
+    inputs: Sequence[Buffer | At],
     target: Buffer | At,
     entries: int,
     scale: np.ndarray = NOTHING,
     shift: np.ndarray = NOTHING,
 ) -> None:
+    """Add an elementwise step over flat memory; `scale` and `shift` hold one number an entry."""
     arguments: dict[str, Argument] = {
         "a": inputs[0],
         "b": inputs[1],
@@ -137,20 +128,3 @@ def _on_flat(
         "entry_shares": shares(entries, lowering.threads),
     }
     lowering.emit(name, kernel, arguments)
-
-
-def _concat_flat(lowering: Lowering, node: Node) -> None:
-    inputs = [lowering.flat(name) for name in node.inputs]
-    target = lowering.new_flat(node.name)
-    start = 0
-    for name, source in zip(node.inputs, inputs, strict=True):
-        entries = prod(lowering.shapes[name][1:])
-        _on_flat(
-            lowering,
-            node.name,
-            FlatKernel("copy"),
-            [source, source],
-            At(target, 4 * start),
-            entries,
-        )
-        start += entries

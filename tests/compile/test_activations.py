@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import ctypes
+
+import numpy as np
+import pytest
+from llvmlite import ir
+
+from gossamer.compile.kernels.activation import activate, exp
+from gossamer.graph.interpret import activate as meaning
+from gossamer.graph.ops import ACTIVATIONS
+from gossamer.jit.emitter import FLOAT, INT64, POINTER, Emitter, Value
+from gossamer.jit.target import host_target
+from gossamer.jit.toolchain import compile_ir
+
+VALUES = np.array(
+    [-np.inf, -100, -87.5, -10, -3, -1, -1e-3, 0, 1e-3, 1, 3, 6, 7, 88, 100, np.inf, np.nan]
+)
+
+
+def apply(function: str, values: np.ndarray) -> np.ndarray:
+    """Run an activation ("exp" too) over floats, vector by vector and one by one."""
+    module = ir.Module("test")
+    e = Emitter(module, "apply", [POINTER, POINTER, INT64], host_target().lanes)
+    source, target, count = e.arguments
+
+    def write(x: Value) -> Value:
+        return exp(e, x) if function == "exp" else activate(e, x, function)
+
+    with e.loop(0, count) as index:
+        offset = e.multiply(index, 4)
+        one = e.load(FLOAT, source, offset)
+        many = e.builder.extract_element(write(e.splat(one)), e.integer(0))
+        e.store(write(one), target, e.multiply(index, 8))
+        e.store(many, target, e.add(e.multiply(index, 8), 4))
+    e.finish()
+    code = compile_ir(str(module), host_target())
+    x, y = values.astype(np.float32), np.zeros((len(values), 2), np.float32)
+    call = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)(
+        code.address("apply")
+    )
+    call(x.ctypes.data, y.ctypes.data, len(x))
+    assert np.array_equal(y[:, 0], y[:, 1], equal_nan=True)
+    return y[:, 0]
+
+
+@pytest.mark.parametrize("function", ACTIVATIONS)
+def test_activation_equals_its_meaning(function: str) -> None:
+    values = VALUES[np.isfinite(VALUES)].astype(np.float32)
+    assert np.allclose(apply(function, values), meaning(values, function), rtol=2e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("function", ACTIVATIONS)
+def test_what_is_not_a_number_stays(function: str) -> None:
+    assert np.isnan(apply(function, VALUES)[-1])
+
+
+@pytest.mark.parametrize("function", ["relu", "relu6", "sigmoid", "tanh", "hard_sigmoid"])
+def test_infinities_reach_the_limits(function: str) -> None:
+    got = apply(function, np.array([-np.inf, np.inf]))
+    with np.errstate(invalid="ignore"):
+        assert np.allclose(got, meaning(np.array([-np.inf, np.inf]), function), atol=1e-30)
+
+
+def test_exponential_to_two_units_in_the_last_place() -> None:
+    x = np.random.default_rng(0).uniform(-86.9, 87.9, 20_000).astype(np.float32)
+    exact = np.exp(x.astype(np.float64))
+    assert np.abs(apply("exp", x) / exact - 1).max() < 2.5e-7
