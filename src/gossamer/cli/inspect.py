@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 def inspect(net: NetFile, as_json: Json = False) -> None:
     """Show what is in a file: each tensor's bytes and coders, against its entropy.
 
-    The entropy is the zero-order bound of positions and values; tables and centroids come on top.
+    The entropy, in bytes, is the zero-order bound of positions and values; tables and centroids
+    come on top. Dense tensors, whose values are mostly all different, have no useful bound.
 
     Example: `gossamer inspect net.goss`
     """
@@ -36,7 +37,7 @@ def inspect(net: NetFile, as_json: Json = False) -> None:
             f"{tensor.density:.1%}",
             f"{tensor.bits_per_weight:.2f}",
             f"{tensor.size_bytes:,}",
-            f"{tensor.entropy_bits / 8:,.0f}",
+            "" if tensor.layout == "dense" else f"{tensor.entropy_bits / 8:,.0f}",
         )
         for tensor in file.tensors
     ]
