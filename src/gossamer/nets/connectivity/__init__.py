@@ -1,0 +1,1 @@
+"""Connectivity as mathematics: which channel reaches which, and which layer reads which."""
