@@ -15,12 +15,15 @@ from gossamer.graph.ops import (
     Add,
     AvgPool2d,
     ChannelPermute,
+    ChannelSelect,
     Concat,
     Conv2d,
     Flatten,
     GlobalAvgPool,
     Linear,
+    LocalResponseNorm,
     MaxPool2d,
+    Multiply,
     Op,
     ScaleShift,
 )
@@ -105,6 +108,15 @@ class _Maker:
         stride = int(self.rng.integers(1, 3)), int(self.rng.integers(1, 4))
         self.add(MaxPool2d((1, 1), stride))
 
+    def select(self) -> None:
+        order = self.rng.integers(-1, self.channels(), int(self.rng.choice([2, 4])))
+        self.add(ChannelSelect(tuple(int(i) for i in order)))
+
+    def gate(self) -> None:
+        name, (n, c, *_) = self.last, self.shapes[self.last]
+        pooled = [other for other, shape in self.shapes.items() if shape == (n, c, 1, 1)]
+        self.add(Multiply(), name, str(self.rng.choice([name, *pooled])))
+
     def join(self) -> None:
         same = [name for name, shape in self.shapes.items() if shape == self.shapes[self.last]]
         other = str(self.rng.choice(same))
@@ -132,6 +144,9 @@ class _Maker:
             self.pool,
             self.join,
             self.subsample,
+            self.select,
+            self.gate,
+            lambda: self.add(LocalResponseNorm(3, 0.5)),
             lambda: self.add(Activation(self.activation())),
         ]
         for _ in range(int(self.rng.integers(1, 9))):

@@ -18,6 +18,18 @@ SIZE = st.integers(1, 9)
 FEW = st.integers(1, 3)
 
 
+FUNCTIONS = {
+    "identity": lambda t: t,
+    "relu": F.relu,
+    "relu6": F.relu6,
+    "sigmoid": torch.sigmoid,
+    "tanh": torch.tanh,
+    "silu": F.silu,
+    "hard_sigmoid": F.hardsigmoid,
+    "hard_swish": F.hardswish,
+}
+
+
 def run(op: ops.Op, *inputs: np.ndarray, **weights: np.ndarray) -> np.ndarray:
     """Run one operator whose first input is the network's, further inputs being sums with it."""
     assert len(inputs) == 1
@@ -85,8 +97,7 @@ def test_conv2d(
     for role, combine in (("scale", torch.mul), ("bias", torch.add)):
         if role in weights:
             expected = combine(expected, torch.tensor(weights[role]).view(-1, 1, 1))
-    functions = {"identity": lambda t: t, "relu": F.relu, "relu6": F.relu6}
-    same(run(op, x, **weights), functions[activation](expected))
+    same(run(op, x, **weights), FUNCTIONS[activation](expected))
 
 
 @given(SEED, SIZE, SIZE, SIZE, st.booleans())
@@ -159,13 +170,11 @@ def test_global_avg_pool(seed: int, size: tuple[int, int]) -> None:
     same(run(ops.GlobalAvgPool(), x), F.adaptive_avg_pool2d(torch.tensor(x), 1))
 
 
-@given(SEED, st.sampled_from(["relu", "relu6"]))
+@given(SEED, st.sampled_from(ops.ACTIVATIONS))
 def test_activation(seed: int, function: str) -> None:
     x = (8 * np.random.default_rng(seed).standard_normal((2, 3, 4, 5))).astype(np.float32)
     x[0, 0, 0] = np.nan
-    theirs = {"relu": F.relu, "relu6": F.relu6}[function](torch.tensor(x)).numpy()
-    np.testing.assert_array_equal(run(ops.Activation(function), x), theirs)
-    np.testing.assert_array_equal(run(ops.Activation("identity"), x), x)
+    same(run(ops.Activation(function), x), FUNCTIONS[function](torch.tensor(x)))
 
 
 @given(SEED, st.integers(1, 4), st.integers(1, 4))
@@ -175,6 +184,34 @@ def test_channel_permute_is_the_torch_shuffle(seed: int, groups: int, width: int
     order = ops.shuffle_order(c, groups)
     theirs = torch.tensor(x).view(2, groups, width, 3, 2).transpose(1, 2).reshape(2, c, 3, 2)
     np.testing.assert_array_equal(run(ops.ChannelPermute(order), x), theirs.numpy())
+
+
+@given(SEED, st.integers(1, 6), st.sampled_from([1e-4, 0.5]), st.sampled_from([0.75, 1.0]))
+def test_local_response_norm(seed: int, size: int, alpha: float, beta: float) -> None:
+    x = np.random.default_rng(seed).standard_normal((2, 5, 3, 2)).astype(np.float32)
+    expected = F.local_response_norm(torch.tensor(x), size, alpha, beta, 2.0)
+    same(run(ops.LocalResponseNorm(size, alpha, beta, 2.0), x), expected)
+
+
+def test_channel_select(rng: np.random.Generator) -> None:
+    x = rng.standard_normal((2, 3, 4, 5)).astype(np.float32)
+    y = run(ops.ChannelSelect((2, -1, 0, 2)), x)
+    np.testing.assert_array_equal(y[:, [0, 2, 3]], x[:, [2, 0, 2]])
+    assert not y[:, 1].any()
+
+
+@pytest.mark.parametrize("gate", ["y", "g"])
+def test_multiply(gate: str, rng: np.random.Generator) -> None:
+    x = rng.standard_normal((2, 3, 4, 5)).astype(np.float32)
+    nodes = (
+        Node("y", ops.Activation("sigmoid"), ("x",)),
+        Node("g", ops.GlobalAvgPool(), ("y",)),
+        Node("z", ops.Multiply(), ("x", gate)),
+    )
+    factor = torch.sigmoid(torch.tensor(x))
+    if gate == "g":
+        factor = factor.mean((2, 3), keepdim=True)
+    same(interpret(Graph(Input("x", x.shape), nodes, "z", {}), x), torch.tensor(x) * factor)
 
 
 def test_add_concat_flatten(rng: np.random.Generator) -> None:

@@ -22,11 +22,11 @@ WINDOW = {"kernel": (2, 2), "stride": (2, 2)}
         (ops.Conv2d, {"padding": (0, 0)}),
         (ops.Conv2d, {"groups": 0}),
         (ops.Conv2d, {"groups": 1.0}),
-        (ops.Conv2d, {"activation": "tanh"}),
+        (ops.Conv2d, {"activation": "cosine"}),
         (ops.Conv2d, {"activation": ["relu"]}),
         (ops.Linear, {"activation": ""}),
         (ops.Add, {"activation": None}),
-        (ops.Activation, {"function": "swish"}),
+        (ops.Activation, {"function": "cosine"}),
         (ops.MaxPool2d, WINDOW | {"kernel": (0, 2)}),
         (ops.MaxPool2d, WINDOW | {"padding": (2, 0, 0, 0)}),
         (ops.MaxPool2d, WINDOW | {"padding": (0, 0, 0, 2)}),
@@ -40,6 +40,12 @@ WINDOW = {"kernel": (2, 2), "stride": (2, 2)}
         (ops.ChannelPermute, {"order": [0, 1]}),
         (ops.ChannelPermute, {"order": ("a", 1)}),
         (ops.ChannelPermute, {"order": 3}),
+        (ops.ChannelSelect, {"order": ()}),
+        (ops.ChannelSelect, {"order": (0, -2)}),
+        (ops.ChannelSelect, {"order": [0]}),
+        (ops.LocalResponseNorm, {"size": 0}),
+        (ops.LocalResponseNorm, {"size": 5, "alpha": -1.0}),
+        (ops.LocalResponseNorm, {"size": 5, "beta": float("nan")}),
     ],
 )
 def test_bad_attributes_are_refused(cls: type[ops.Op], attributes: dict) -> None:
@@ -72,6 +78,10 @@ def test_a_dilated_pool_may_pad_half_of_its_span() -> None:
         (ops.Add(), [(1, 4), (1, 5)], {}),
         (ops.Concat(), [(1, 4, 2, 2), (1, 4, 2, 3)], {}),
         (ops.ChannelPermute((1, 0)), [(1, 3, 2, 2)], {}),
+        (ops.ChannelSelect((3,)), [(1, 3, 2, 2)], {}),
+        (ops.Multiply(), [(1, 3, 2, 2), (1, 3, 1, 2)], {}),
+        (ops.Multiply(), [(1, 3, 1, 1), (1, 3, 2, 2)], {}),
+        (ops.LocalResponseNorm(3), [(1, 3)], {}),
     ],
 )
 def test_shapes_that_do_not_fit_are_refused(op: ops.Op, inputs: list, weights: dict) -> None:

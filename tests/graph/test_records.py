@@ -34,6 +34,12 @@ OPERATORS = st.one_of(
         lambda pair: ops.ChannelPermute(ops.shuffle_order(*pair))
     ),
     st.builds(ops.Flatten),
+    st.lists(st.integers(-1, 9), min_size=1).map(lambda order: ops.ChannelSelect(tuple(order))),
+    st.tuples(st.integers(0, 5), st.integers(6, 9)).map(
+        lambda ends: ops.ChannelSelect(tuple(range(*ends)))
+    ),
+    st.builds(ops.Multiply),
+    st.builds(ops.LocalResponseNorm, st.integers(1, 9), *[st.floats(0, 10)] * 3),
 )
 
 
@@ -96,6 +102,14 @@ def test_hostile_records_are_a_named_error(data: Any) -> None:
         {"kind": "channel_permute", "order": [0, 1], "channels": 2, "shuffle": 1},
         {"kind": "channel_permute", "order": [0, 0]},
         {"kind": "channel_permute", "order": [[0]]},
+        {"kind": "channel_select"},
+        {"kind": "channel_select", "start": 1},
+        {"kind": "channel_select", "start": 1, "count": 0},
+        {"kind": "channel_select", "start": 1, "count": 2**60},
+        {"kind": "channel_select", "order": [-2]},
+        {"kind": "local_response_norm"},
+        {"kind": "local_response_norm", "size": 5, "alpha": "1"},
+        {"kind": "local_response_norm", "size": 5, "alpha": 10**400},
     ],
 )
 def test_bad_records_are_a_named_error(data: dict) -> None:

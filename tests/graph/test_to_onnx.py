@@ -33,10 +33,15 @@ def run_onnx(graph: Graph, x: np.ndarray) -> np.ndarray:
     return session.run(None, {graph.input.name: x})[0]
 
 
-def check(graph: Graph, shape: tuple[int, ...] | None = None, seed: int = 0) -> None:
+def check(
+    graph: Graph,
+    shape: tuple[int, ...] | None = None,
+    seed: int = 0,
+    tolerance: float = 1e-5,
+) -> None:
     rng = np.random.default_rng(seed)
     x = rng.standard_normal(shape or graph.input.example).astype(np.float32)
-    assert distance(run_onnx(graph, x), interpret(graph, x)) < 1e-5
+    assert distance(run_onnx(graph, x), interpret(graph, x)) < tolerance
 
 
 def one(op: ops.Op, shape: tuple[int, ...], **weights: np.ndarray) -> Graph:
@@ -112,11 +117,16 @@ def test_operators_without_a_window(activation: str, rng: np.random.Generator) -
     check(one(ops.Concat(), picture))
     check(one(ops.ChannelPermute((3, 1, 2, 0, 5, 4)), picture))
     check(one(ops.Flatten(), picture), (2, 6, 3, 4))
+    check(one(ops.Multiply(), picture))
+    for shape in (picture, vector):
+        check(one(ops.ChannelSelect((5, 0, 0)), shape))
+        check(one(ops.ChannelSelect((-1, 5, 0, -1)), shape))
+    check(one(ops.LocalResponseNorm(3, 0.5, 0.75, 2.0), picture))
 
 
 @given(SEED)
 def test_random_graphs(random_graph: Callable[[int], Graph], seed: int) -> None:
-    check(random_graph(seed), seed=seed)
+    check(random_graph(seed), seed=seed, tolerance=1e-4)  # terms may nearly cancel
 
 
 def test_free_axes_are_symbolic_and_others_are_not() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import MISSING, fields
-from math import isfinite
 from reprlib import repr as short_repr
 from typing import Any
 
@@ -68,7 +67,7 @@ def op_from_dict(data: Mapping[str, Any]) -> Op:
     except KeyError as error:
         problem = f"unknown or missing attribute of {kind}"
         raise GraphError(problem, got=short_repr(error.args[0])) from None
-    except (TypeError, ValueError) as error:  # ShapeError is a ValueError
+    except (TypeError, ValueError, OverflowError) as error:  # ShapeError is a ValueError
         raise GraphError(f"bad attributes of {kind}: {error}") from None
 
 
@@ -81,7 +80,7 @@ def _convert(annotation: Any, value: Any) -> Any:
             return value
         case "str" if isinstance(value, str):
             return value
-        case "float" if type(value) in (int, float) and isfinite(value):
+        case "float" if type(value) in (int, float) and abs(value) < 1e30:
             return float(value)
         case "Pair" | "Padding" if isinstance(value, list):
             return tuple(_integer(v) for v in value)

@@ -134,14 +134,29 @@ SAME_MEANING: dict[str, tuple[Callable[[Body, Tensor], Tensor], list[str]]] = {
         lambda m, x: x.index_select(1, torch.tensor([3, 2, 1, 0])),
         ["channel_permute"],
     ),
-    "index with repetition": (lambda m, x: x[:, [0, 0, -1]], ["conv2d"]),
-    "chunks": (lambda m, x: torch.cat(x.chunk(2, 1)[::-1], 1), ["conv2d", "conv2d", "concat"]),
-    "channel range": (lambda m, x: x[:, 1:3], ["conv2d"]),
+    "index with repetition": (lambda m, x: x[:, [0, 0, -1]], ["channel_select"]),
+    "chunks": (
+        lambda m, x: torch.cat(x.chunk(2, 1)[::-1], 1),
+        ["channel_select", "channel_select", "concat"],
+    ),
+    "channel range": (lambda m, x: x[:, 1:3], ["channel_select"]),
     "shortcut of option A": (
         lambda m, x: F.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, 2, 2)),
-        ["max_pool2d", "max_pool2d", "conv2d"],
+        ["max_pool2d", "max_pool2d", "channel_select"],
     ),
     "in place": (lambda m, x: F.relu(m.norm(m.conv(x)), inplace=True).add_(x), None),
+    "gates": (
+        lambda m, x: torch.sigmoid(m.conv(x)) * x,
+        ["conv2d", "activation", "multiply"],
+    ),
+    "squeeze and excite": (
+        lambda m, x: F.adaptive_avg_pool2d(x, 1).sigmoid() * x * x.mean((2, 3), keepdim=True),
+        ["global_avg_pool", "activation", "multiply", "global_avg_pool", "multiply"],
+    ),
+    "smooth activations": (
+        lambda m, x: F.hardswish(F.hardsigmoid(F.silu(x.tanh()), inplace=True)).sigmoid(),
+        ["activation"] * 5,
+    ),
     "nothing": (lambda m, x: x, []),
 }
 
@@ -247,7 +262,8 @@ class TestFreeAxes:
 
 UNSUPPORTED: dict[str, tuple[Callable[[Body, Tensor], object], str]] = {
     "softmax": (lambda m, x: x.softmax(1), "aten.softmax"),
-    "product of values": (lambda m, x: x * x, "aten.mul.Tensor of two values"),
+    "product of values": (lambda m, x: x * x[:, :1], "aten.mul.Tensor multiplies values of diff"),
+    "quotient of values": (lambda m, x: x / x, "aten.div.Tensor of two values"),
     "broadcast sum": (lambda m, x: x + x.mean((2, 3), keepdim=True), "different shapes"),
     "sum with alpha": (lambda m, x: torch.add(x, x, alpha=2), "alpha"),
     "constant picture": (lambda m, x: x + torch.ones(8, 8), "not one number a channel"),
@@ -287,18 +303,18 @@ def test_what_the_graph_has_not_is_a_named_error(case: str) -> None:
         from_torch(Body(function), torch.randn(1, 4, 8, 8))
 
 
-class Gate(nn.Module):
+class Odd(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
-        return torch.sigmoid(x)  # the line that the error names
+        return torch.erf(x)  # the line that the error names
 
 
 def test_the_error_names_module_file_and_line() -> None:
-    model = nn.Sequential(nn.Conv2d(3, 3, 1), nn.Sequential(nn.ReLU(), Gate()))
+    model = nn.Sequential(nn.Conv2d(3, 3, 1), nn.Sequential(nn.ReLU(), Odd()))
     with pytest.raises(UnsupportedOperatorError) as caught:
         from_torch(model, torch.randn(1, 3, 4, 4))
-    line = Gate.forward.__code__.co_firstlineno + 1
+    line = Odd.forward.__code__.co_firstlineno + 1
     assert str(caught.value).startswith(f"module '1.1', test_from_torch.py line {line}: operator")
-    assert "aten.sigmoid.default" in str(caught.value)
+    assert "aten.erf.default" in str(caught.value)
 
 
 def test_leaves_the_module_as_it_is() -> None:

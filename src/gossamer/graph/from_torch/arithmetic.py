@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from gossamer.graph.from_torch.builder import Call
-from gossamer.graph.ops import Activation, Add, ScaleShift
+from gossamer.graph.ops import Activation, Add, Multiply, ScaleShift
 
 
 def _activation(function: str) -> Callable[[Call], str]:
@@ -42,9 +42,16 @@ def _add(call: Call) -> str:
 
 def _mul(call: Call) -> str:
     a, b = call["self"], call["other"]
-    return (
-        _scale_shift(call, b, scale=a) if not call.is_value(a) else _scale_shift(call, a, scale=b)
-    )
+    if not call.is_value(a):
+        return _scale_shift(call, b, scale=a)
+    if not call.is_value(b):
+        return _scale_shift(call, a, scale=b)
+    factors = call.value(a), call.value(b)
+    shapes = [call.shape(factor) for factor in factors]
+    for (first, second), (large, small) in ((factors, shapes), (factors[::-1], shapes[::-1])):
+        if small in (large, (*large[:2], *(1,) * len(large[2:]))):
+            return call.add(Multiply(), first, second)
+    raise call.unsupported(f"multiplies values of different shapes {shapes[0]} and {shapes[1]}")
 
 
 def _sub(call: Call) -> str:
@@ -103,6 +110,16 @@ HANDLERS: Mapping[str, Callable[[Call], Any]] = {
     "aten.relu_.default": _activation("relu"),
     "aten.relu6.default": _activation("relu6"),
     "aten.relu6_.default": _activation("relu6"),
+    "aten.sigmoid.default": _activation("sigmoid"),
+    "aten.sigmoid_.default": _activation("sigmoid"),
+    "aten.tanh.default": _activation("tanh"),
+    "aten.tanh_.default": _activation("tanh"),
+    "aten.silu.default": _activation("silu"),
+    "aten.silu_.default": _activation("silu"),
+    "aten.hardsigmoid.default": _activation("hard_sigmoid"),
+    "aten.hardsigmoid_.default": _activation("hard_sigmoid"),
+    "aten.hardswish.default": _activation("hard_swish"),
+    "aten.hardswish_.default": _activation("hard_swish"),
     "aten.clamp.default": _clamp,
     "aten.clamp_.default": _clamp,
     "aten.clamp_min.default": _clamp,

@@ -5,30 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from gossamer.graph.from_torch.builder import Call, Padded, sizes
 from gossamer.graph.from_torch.reshaping import _reshape
-from gossamer.graph.ops import ChannelPermute, Concat, Conv2d, Linear, MaxPool2d
+from gossamer.graph.ops import ChannelPermute, ChannelSelect, Concat, MaxPool2d
 
 
 def select_channels(call: Call, value: str, order: Sequence[int], shape: Any = None) -> str:
-    """Add a node whose channel i is channel order[i] of a value, or zero where order[i] is −1.
-
-    What is no permutation becomes a 1×1 convolution (a linear layer for (N, F)) with one 1 a row.
-    """
-    channels, rank = int(call.shape(value)[1]), len(call.shape(value))
-    order = [int(channel) for channel in order]
-    if order == list(range(channels)):
+    """Add a node whose channel i is channel order[i] of a value, or zero where order[i] is −1."""
+    chosen = tuple(int(channel) for channel in order)
+    identity = tuple(range(int(call.shape(value)[1])))
+    if chosen == identity:
         return value
-    if sorted(order) == list(range(channels)):
-        return call.add(ChannelPermute(tuple(order)), value, shape=shape)
-    weight = np.zeros((len(order), channels))
-    rows = [row for row, channel in enumerate(order) if channel >= 0]
-    weight[rows, [order[row] for row in rows]] = 1
-    if rank == 2:
-        return call.add(Linear(), value, shape=shape, weight=(None, weight))
-    return call.add(Conv2d(), value, shape=shape, weight=(None, weight[:, :, None, None]))
+    cls = ChannelPermute if tuple(sorted(chosen)) == identity else ChannelSelect
+    return call.add(cls(chosen), value, shape=shape)
 
 
 def _cat(call: Call) -> str:

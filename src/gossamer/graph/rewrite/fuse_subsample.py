@@ -1,4 +1,4 @@
-"""Let a pointwise convolution skip the pixels that a subsampling before it would drop."""
+"""Join subsamplings, and let a pointwise convolution skip the pixels that one would drop."""
 
 from __future__ import annotations
 
@@ -10,18 +10,17 @@ from gossamer.graph.rewrite.edit import drop_node, only_reader
 
 
 def fuse_subsample(graph: Graph) -> Graph:
-    """Return the graph with x[:, :, ::a, ::b] before a 1×1 convolution taken in as its stride.
+    """Return the graph with x[:, :, ::a, ::b] taken into what reads it, as its stride.
 
-    A subsampling is a max pool of a 1×1 window, which is how export writes it: the shortcut of the
-    residual networks for CIFAR (He et al. 2015, option A) becomes one convolution. Outputs stay
-    equal bit for bit.
+    A subsampling is a max pool of a 1×1 window, which is how export writes it, one for each axis.
+    What takes it in is another subsampling or a 1×1 convolution. Outputs stay equal bit for bit.
     """
     for node in reversed(graph.nodes):
         reader = only_reader(graph, node.name)
-        if reader is None or not _is_subsample(node) or not _is_pointwise(graph, reader):
+        if reader is None or not _is_subsample(node) or not _takes_stride(graph, reader):
             continue
         assert isinstance(node.op, MaxPool2d)
-        assert isinstance(reader.op, Conv2d)
+        assert isinstance(reader.op, Conv2d | MaxPool2d)
         (a, b), (c, d) = node.op.stride, reader.op.stride
         strided = replace(reader, op=replace(reader.op, stride=(a * c, b * d)))
         nodes = [strided if n is reader else n for n in graph.nodes]
@@ -33,9 +32,8 @@ def _is_subsample(node: Node) -> bool:
     return isinstance(node.op, MaxPool2d) and node.op == MaxPool2d((1, 1), node.op.stride)
 
 
-def _is_pointwise(graph: Graph, node: Node) -> bool:
-    return (
-        isinstance(node.op, Conv2d)
-        and not any(node.op.padding)
-        and graph.weight_shapes(node)["weight"][2:] == (1, 1)
-    )
+def _takes_stride(graph: Graph, node: Node) -> bool:
+    if isinstance(node.op, Conv2d):
+        kernel = graph.weight_shapes(node)["weight"][2:]
+        return kernel == (1, 1) and not any(node.op.padding)
+    return _is_subsample(node)
