@@ -18,6 +18,7 @@ from gossamer.compress.recipe import load_recipe
 from gossamer.compress.recover import reestimate_norms
 from gossamer.compress.resume import PassStore
 from gossamer.errors import PassError
+from gossamer.graph.export import export
 from gossamer.train.data import Data
 from gossamer.train.evaluate import accuracy
 from gossamer.train.options import options_to_dict
@@ -53,7 +54,8 @@ def compress(
 ) -> CompressResult:
     """Make a network sparse and compact; the given one is left as it is.
 
-    All passes are checked before the first one starts. After each pass the statistics of batch
+    All passes are checked before the first one starts, and the network is exported and compared
+    with its graph before and after (`gossamer.export`). After each pass the statistics of batch
     norms are estimated anew, if there is data.
 
     Args:
@@ -71,6 +73,8 @@ def compress(
         PassError: if a pass cannot do what it is asked, or the checkpoint is not of this
             compression.
         SpecError: if the recipe is not usable.
+        UnsupportedOperatorError: naming the operator that the graph does not have.
+        VerificationError: if the graph does not compute what the network does.
 
     Example:
         >>> import torch
@@ -87,6 +91,7 @@ def compress(
     model = deepcopy(model).cpu().eval()
     for step in passes:
         step.check(model, context)
+    export(model, example_inputs)  # what cannot be exported is said before hours of training
     if resume and checkpoint is None:
         raise PassError("nothing to resume from", hint="give the checkpoint folder")
     if evaluate is None and data is not None:
@@ -100,6 +105,7 @@ def compress(
         if store is not None:
             store.save(index, model, entry)
         entries = (*entries, entry)
+    export(model, example_inputs)
     return CompressResult(model, Ledger(entries))
 
 
