@@ -38,7 +38,7 @@ format: install ## let ruff format and fix what it can
 	$(BIN)/ruff check --fix src tests
 
 docs: install ## build the documentation into site/
-	$(BIN)/mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 clean: ## remove the virtual environment and everything built
 	rm -rf $(VENV) site build dist demo-output .pytest_cache .ruff_cache .hypothesis

@@ -7,7 +7,7 @@ another tile position, for every stride, as long as the tile of a convolution's 
 times the tile of its output. Tile positions outside 0…tile_h, 0…tile_w (the *halo*) repeat what
 the neighbouring lane holds, and are filled before they are read.
 
-Vectors are ordered [row][channel][column], so that the rows that a window needs lie together.
+Vectors are ordered by row, then channel, then column: the rows that a window needs lie together.
 """
 
 from __future__ import annotations
