@@ -1,4 +1,9 @@
-"""What every registered network owes its users."""
+"""What every registered network owes its users.
+
+Small members are tested at a small size; every member is tested at its own size too, slowly.
+"""
+
+from __future__ import annotations
 
 import pytest
 import torch
@@ -7,59 +12,105 @@ from safetensors.torch import load_file, save_file
 from gossamer.nets.create import create_model
 from gossamer.nets.registry import NETWORKS
 
-pytestmark = pytest.mark.parametrize("name", list(NETWORKS))
+SMALL_PARAMS, SMALL_MACS = 2_000_000, 100_000_000
 
 
-def images(name: str, n: int = 2, channels: int | None = None) -> torch.Tensor:
-    c, h, w = NETWORKS[name].input_shape
+def small_size(name: str) -> int:
+    """Return a size, in pixels, at which no map shrinks to one point if that can be had."""
+    record = NETWORKS[name]
+    native = record.input_shape[1]
+    return native if record.smallest is None else min(native, max(16, 2 * record.smallest))
+
+
+def is_small(name: str) -> bool:
+    record, size = NETWORKS[name], small_size(name)
+    macs = (record.macs or 0) * size**2 // record.input_shape[1] ** 2
+    return record.params < SMALL_PARAMS and macs < SMALL_MACS
+
+
+SMALL = [pytest.param(name, small_size(name), id=name) for name in NETWORKS if is_small(name)]
+NATIVE = [
+    pytest.param(name, NETWORKS[name].input_shape[1], marks=pytest.mark.slow, id=f"{name}-own-size")
+    for name in NETWORKS
+]
+every_network = pytest.mark.parametrize(("name", "size"), [*SMALL, *NATIVE])
+
+
+def images(name: str, size: int, n: int = 2, channels: int | None = None) -> torch.Tensor:
     generator = torch.Generator().manual_seed(0)
-    # Small pictures suffice: every network ends in a global average pool.
-    return torch.randn(n, channels or c, min(h, 16), min(w, 16), generator=generator)
+    c = channels or NETWORKS[name].input_shape[0]
+    return torch.randn(n, c, size, size, generator=generator)
 
 
+@pytest.mark.parametrize("name", list(NETWORKS))
 def test_record_knows_its_name_and_parameters(name):
     record = NETWORKS[name]
-    model = create_model(name)
+    with torch.device("meta"):
+        model = create_model(name)
     assert record.name == name
     assert record.source
+    assert record.input_shape[1] == record.input_shape[2]
     assert sum(p.numel() for p in model.parameters()) == record.params
 
 
-def test_every_parameter_gets_a_gradient(name):
+@every_network
+def test_every_parameter_gets_a_gradient(name, size):
     model = create_model(name)
-    logits = model(images(name))
-    assert logits.shape == (2, NETWORKS[name].num_classes)
-    torch.nn.functional.cross_entropy(logits, torch.tensor([0, 1])).backward()
+    outputs = model(images(name, size))
+    outputs = outputs if isinstance(outputs, tuple) else (outputs,)
+    for logits in outputs:
+        assert logits.shape == (2, NETWORKS[name].num_classes)
+    labels = torch.tensor([0, 1])
+    torch.stack([torch.nn.functional.cross_entropy(o, labels) for o in outputs]).sum().backward()
     for label, parameter in model.named_parameters():
         assert parameter.grad is not None, label
         assert torch.isfinite(parameter.grad).all(), label
         assert parameter.grad.abs().sum() > 0, label
 
 
-def test_weights_survive_a_file(name, tmp_path):
+@every_network
+@torch.no_grad()
+def test_weights_survive_a_file(name, size, tmp_path):
     model, other = create_model(name, seed=1).eval(), create_model(name, seed=2).eval()
-    x = images(name)
+    x = images(name, size)
     assert not torch.equal(model(x), other(x))
     save_file(model.state_dict(), tmp_path / "net.safetensors")
     other.load_state_dict(load_file(tmp_path / "net.safetensors"))
     assert torch.equal(model(x), other(x))
 
 
-def test_takes_other_classes_and_channels(name):
+@every_network
+@torch.no_grad()
+def test_takes_other_classes_and_channels(name, size):
     model = create_model(name, num_classes=7, in_channels=5).eval()
-    assert model(images(name, n=1, channels=5)).shape == (1, 7)
+    assert model(images(name, size, n=1, channels=5)).shape == (1, 7)
 
 
-def test_one_image_gives_what_a_batch_gives(name):
+@every_network
+@torch.no_grad()
+def test_one_image_gives_what_a_batch_gives(name, size):
     model = create_model(name).eval()
-    x = images(name, n=3)
-    torch.testing.assert_close(model(x)[1:2], model(x[1:2]), atol=1e-4, rtol=1e-4)
+    x = images(name, size, n=3)
+    whole, single = model(x)[1:2], model(x[1:2])
+    torch.testing.assert_close(whole, single, atol=1e-4 * float(whole.abs().max()), rtol=1e-4)
 
 
-def test_same_seed_same_weights_and_no_trace_in_the_global_generator(name):
+@every_network
+def test_same_seed_same_weights_and_no_trace_in_the_global_generator(name, size):
     torch.manual_seed(5)
     expected = torch.rand(1)
     torch.manual_seed(5)
     a, b = create_model(name, seed=3), create_model(name, seed=3)
     assert torch.equal(torch.rand(1), expected)
     assert all(torch.equal(p, q) for p, q in zip(a.parameters(), b.parameters(), strict=True))
+
+
+@pytest.mark.parametrize(
+    "name", [n for n in NETWORKS if NETWORKS[n].smallest is not None and is_small(n)]
+)
+def test_takes_the_smallest_picture_it_promises(name):
+    smallest = NETWORKS[name].smallest
+    with torch.no_grad():
+        logits = create_model(name).eval()(images(name, smallest))
+    assert logits.shape == (2, NETWORKS[name].num_classes)
+    assert torch.isfinite(logits).all()

@@ -20,7 +20,6 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from functools import partial
 
-import torch
 from torch import Tensor, nn
 
 from gossamer.errors import SpecError
