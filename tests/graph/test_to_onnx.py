@@ -126,7 +126,7 @@ def test_operators_without_a_window(activation: str, rng: np.random.Generator) -
 
 @given(SEED)
 def test_random_graphs(random_graph: Callable[[int], Graph], seed: int) -> None:
-    check(random_graph(seed), seed=seed, tolerance=1e-4)  # terms may nearly cancel
+    check(random_graph(seed), seed=seed, tolerance=1e-3)  # terms may nearly cancel
 
 
 def test_free_axes_are_symbolic_and_others_are_not() -> None:

@@ -13,7 +13,8 @@ def fuse_activation(graph: Graph) -> Graph:
     """Return the graph with activations fused into convolutions, linear layers and additions.
 
     An activation is fused if it alone reads what the layer makes and the layer has none yet.
-    Identities are dropped. Nothing is computed differently, so outputs stay equal bit for bit.
+    Identities are dropped. Outputs stay equal bit for bit for identity, relu and relu6; the others
+    save the rounding to float32 between layer and activation.
     """
     for name in [node.name for node in graph.nodes if isinstance(node.op, Activation)]:
         node = graph.node(name)
