@@ -10,7 +10,9 @@ and the folders that hold them, in the order of imports: the base (`errors`, `re
 name is fetched when it is first used.
 """
 
+import sys
 from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 __version__ = "0.1.0"
@@ -40,3 +42,14 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return [*globals(), *_PUBLIC]
+
+
+class _Package(ModuleType):
+    """This package: the folders `compile` and `compress` do not take their functions' names."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not (name in _PUBLIC and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

@@ -42,7 +42,6 @@ def test_every_public_name_is_a_documented_function():
     assert fresh(DESCRIBE).splitlines() == [f"{name} True True" for name in PUBLIC]
 
 
-@pytest.mark.xfail(reason="importing the package of the same name first hides the function")
 @pytest.mark.parametrize("name", ["compress", "compile"])
 def test_a_package_does_not_hide_the_function_of_its_name(name):
     code = f"import gossamer.{name}.{name}, gossamer; print(callable(gossamer.{name}))"

@@ -18,12 +18,10 @@ def inspect(net: NetFile, as_json: Json = False) -> None:
 
     Example: `gossamer inspect net.goss`
     """
-    import gossamer
     from gossamer.cli.output import print_json, print_table
     from gossamer.codec.inspect import inspect_file
     from gossamer.report.table import Table
 
-    gossamer.load(net)  # whose errors name the file
     file = inspect_file(net)
     if as_json:
         print_json(_to_dict(file))

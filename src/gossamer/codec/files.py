@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from gossamer.codec.limits import Limits
@@ -61,13 +63,20 @@ def load(path: str | Path, *, limits: Limits | None = None) -> Graph:
     path = Path(path)
     if path.suffix.lower() == ".onnx":
         raise FormatError("ONNX files cannot be read yet", where=path, expected="a .goss file")
-    try:
+    with errors_naming(path):
         return decode(read_bytes(path, limits or Limits()), limits)
+
+
+@contextmanager
+def errors_naming(path: Path) -> Iterator[None]:
+    """Put the file's name into the place that a FormatError tells."""
+    try:
+        yield
     except FormatError as error:
         if error.where is None:
             error.where = path
-        else:
-            error.where = f"{path}: {error.where}" if error.where != path else path
+        elif error.where != path:
+            error.where = f"{path}: {error.where}"
         raise
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from gossamer.codec.container import VERSION
-from gossamer.codec.files import read_bytes
+from gossamer.codec.files import errors_naming, read_bytes
 from gossamer.codec.limits import Limits
 from gossamer.codec.read import Section, read_contents
 from gossamer.codec.section import Stream
@@ -93,7 +93,8 @@ def inspect_file(path: str | Path, *, limits: Limits | None = None) -> FileRepor
         FormatError: as `gossamer.load` does.
     """
     limits = limits or Limits()
-    return inspect_bytes(read_bytes(Path(path), limits), limits=limits)
+    with errors_naming(Path(path)):
+        return inspect_bytes(read_bytes(Path(path), limits), limits=limits)
 
 
 def inspect_bytes(data: bytes, *, limits: Limits | None = None) -> FileReport:
