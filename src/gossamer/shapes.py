@@ -42,7 +42,11 @@ def window_output_size(
     span = dilation * (kernel - 1) + 1
     room = size + padding[0] + padding[1] - span
     if room < 0:
-        raise ShapeError("the window is larger than its padded input", got=span, expected=f"at most {span + room}")
+        raise ShapeError(
+            "the window is larger than its padded input",
+            got=span,
+            expected=f"at most {span + room}",
+        )
     if not ceil_mode:
         return room // stride + 1
     out = -(-room // stride) + 1
