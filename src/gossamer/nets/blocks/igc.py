@@ -16,12 +16,18 @@ from collections import OrderedDict
 from torch import nn
 
 from gossamer.errors import SpecError
-from gossamer.nets.blocks.conv import conv2d
+from gossamer.nets.blocks.conv import conv2d, conv_norm_act
+from gossamer.nets.blocks.residual import Residual
 from gossamer.nets.blocks.shuffle import ChannelShuffle
 
 
 def igc_block(
-    in_channels: int, out_channels: int, primary_groups: int, *, stride: int = 1
+    in_channels: int,
+    out_channels: int,
+    primary_groups: int,
+    *,
+    stride: int = 1,
+    act: bool = True,
 ) -> nn.Sequential:
     """Return GConv3×3(L) → shuffle(L) → GConv1×1(M) → shuffle(M) → batch norm → ReLU.
 
@@ -32,6 +38,7 @@ def igc_block(
         out_channels: G = L·M, a multiple of L.
         primary_groups: L ≥ 1.
         stride: of the primary convolution.
+        act: whether the ReLU is there.
 
     Returns:
         A module from (N, C, H, W) to (N, G, H/stride, W/stride).
@@ -51,13 +58,50 @@ def igc_block(
             got=f"L={primary_groups} with {in_channels} → {out_channels}",
         )
     secondary_groups = out_channels // primary_groups
-    return nn.Sequential(
+    block = nn.Sequential(
         OrderedDict(
             primary=conv2d(in_channels, out_channels, stride=stride, groups=primary_groups),
             interleave=ChannelShuffle(primary_groups),
             secondary=conv2d(out_channels, out_channels, 1, groups=secondary_groups),
             restore=ChannelShuffle(secondary_groups),
             norm=nn.BatchNorm2d(out_channels),
-            act=nn.ReLU(),
         )
     )
+    if act:
+        block.add_module("act", nn.ReLU())
+    return block
+
+
+def igc_unit(
+    in_channels: int, out_channels: int, primary_groups: int, *, stride: int = 1
+) -> Residual:
+    """Return two IGC blocks with an identity shortcut around them, and a ReLU after the sum.
+
+    Where the width or the size changes, the shortcut is a 1×1 convolution with L groups and a
+    batch norm. Both blocks take their secondary groups from the output width: the authors' code
+    takes them from the input width in the first unit of a stage, but the counts that the paper
+    prints are those without that slip.
+
+    Args:
+        in_channels: C, a multiple of L.
+        out_channels: G, a multiple of L.
+        primary_groups: L ≥ 1, of both blocks.
+        stride: of the first primary convolution and of the shortcut.
+
+    Returns:
+        A module from (N, C, H, W) to (N, G, H/stride, W/stride).
+
+    Example:
+        >>> igc_unit(6, 12, 2, stride=2).shortcut.conv.weight.shape
+        torch.Size([12, 3, 1, 1])
+    """
+    body = nn.Sequential(
+        igc_block(in_channels, out_channels, primary_groups, stride=stride),
+        igc_block(out_channels, out_channels, primary_groups, act=False),
+    )
+    if stride == 1 and in_channels == out_channels:
+        return Residual(body, nn.Identity())
+    project = conv_norm_act(
+        in_channels, out_channels, 1, stride=stride, groups=primary_groups, act=None
+    )
+    return Residual(body, project)
