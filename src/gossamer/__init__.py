@@ -2,7 +2,7 @@
 
 The stages, in the order data crosses them:
 
-    design ─ grow ─ train ─ push & prune ─ factor ─ cluster / quantise ─ encode ─ compile ─ run ─ measure
+    design ─ grow ─ train ─ push & prune ─ factor ─ cluster / quantise ─ encode ─ compile ─ run
 
 and the folders that hold them, in the order of imports: the base (`errors`, `registry`, `shapes`,
 `counts`, `images`, `jit`), then `nets`, `train`, `graph`, `compress`, `codec`, `runtime`,

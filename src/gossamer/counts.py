@@ -40,7 +40,7 @@ def linear_macs(weight_shape: Sequence[int]) -> int:
 
 
 def entropy_bits(symbols: np.ndarray) -> float:
-    """Return the zero-order entropy of an integer array: n · H(symbol), in bits for the whole array.
+    """Return the zero-order entropy of an integer array: n · H(symbol), in bits for all of it.
 
     Example:
         >>> entropy_bits(np.array([0, 0, 1, 1]))

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from math import isfinite
 from pathlib import Path
+from reprlib import repr as short_repr
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,8 @@ from gossamer.errors import DataError, MissingDependencyError, SpecError
 
 _CHANNELS = {"L": 1, "RGB": 3, "BGR": 3}
 _RESIZE = ("stretch", "crop")
+_LARGEST_SIDE = 2**16
+_LARGEST_NUMBER = 1e30
 
 
 @dataclass(frozen=True)
@@ -63,8 +65,10 @@ class InputRecord:
             )
         if self.resize not in _RESIZE:
             raise SpecError("unknown way to resize", got=self.resize, expected=list(_RESIZE))
-        if self.height < 1 or self.width < 1:
-            raise SpecError("the input size must be positive", got=(self.height, self.width))
+        if not (1 <= self.height <= _LARGEST_SIDE and 1 <= self.width <= _LARGEST_SIDE):
+            raise SpecError(
+                "impossible input size", got=(self.height, self.width), expected="1…65536 pixels"
+            )
         for label, values in (("mean", self.mean), ("deviation", self.deviation)):
             if len(values) != self.channels:
                 raise SpecError(
@@ -108,7 +112,7 @@ class InputRecord:
         """Rebuild a record from `to_dict()`; raises SpecError on unknown or badly typed fields."""
         known = {f.name: f.type for f in fields(cls)}
         if not isinstance(data, Mapping) or set(data) - set(known):
-            raise SpecError("not an input record", got=data, expected=sorted(known))
+            raise SpecError("not an input record", got=short_repr(data), expected=sorted(known))
         try:
             return cls(**{name: _checked(known[name], value) for name, value in data.items()})
         except TypeError as error:
@@ -121,7 +125,7 @@ def _checked(annotation: Any, value: Any) -> Any:
     match annotation:
         case "int" if is_number and isinstance(value, int):
             return value
-        case "float" if is_number and isfinite(value):
+        case "float" if is_number and abs(value) < _LARGEST_NUMBER:
             return float(value)
         case "str" if isinstance(value, str):
             return value
@@ -129,7 +133,7 @@ def _checked(annotation: Any, value: Any) -> Any:
             return tuple(_checked("float", v) for v in value)
         case "tuple[str, ...]" if isinstance(value, list | tuple):
             return tuple(_checked("str", v) for v in value)
-    raise TypeError(f"{value!r} is not {annotation}")
+    raise TypeError(f"{short_repr(value)} is not {annotation}")
 
 
 def read_pixels(path: str | Path, record: InputRecord) -> np.ndarray:

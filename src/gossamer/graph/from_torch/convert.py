@@ -18,7 +18,7 @@ from gossamer.graph.from_torch.builder import Builder, Call, sizes
 from gossamer.graph.from_torch.free_axes import symbolic_axes, with_free_axes
 from gossamer.graph.from_torch.operators import HANDLERS
 from gossamer.graph.from_torch.overwritten import Overwritten
-from gossamer.graph.from_torch.program import example_array, frozen_copy, trace
+from gossamer.graph.from_torch.program import example_array, frozen_copy, traces
 from gossamer.graph.graph import Graph, Input
 from gossamer.graph.verify import verify
 
@@ -76,8 +76,24 @@ def from_torch(model: nn.Module, example_inputs: Any, *, name: str | None = None
 
 
 def convert(model: nn.Module, example: np.ndarray, name: str | None = None) -> Conversion:
-    """Trace and convert a frozen copy of a module."""
-    program = trace(model, example)
+    """Trace and convert a frozen copy of a module, with as many free axes as can be had.
+
+    An operator that has a meaning in the graph only for known sizes (an adaptive pool, say) is
+    tried again with the picture size fixed.
+    """
+    error: UnsupportedOperatorError | None = None
+    for program in traces(model, example):
+        try:
+            return _convert_program(program, model, example, name)
+        except UnsupportedOperatorError as problem:
+            error = problem
+    assert error is not None
+    raise error
+
+
+def _convert_program(
+    program: ExportedProgram, model: nn.Module, example: np.ndarray, name: str | None
+) -> Conversion:
     builder = Builder(model, {"input"})
     for node in program.graph.nodes:
         if node.op == "placeholder":

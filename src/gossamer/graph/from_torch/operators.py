@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from gossamer.graph.from_torch import arithmetic, channels, convolutions, pooling, reshaping
+from gossamer.graph.from_torch import (
+    arithmetic,
+    channels,
+    convolutions,
+    opaque,
+    pooling,
+    reshaping,
+)
 from gossamer.graph.from_torch.builder import Call
 
 HANDLERS: Mapping[str, Callable[[Call], Any]] = {
@@ -14,4 +21,5 @@ HANDLERS: Mapping[str, Callable[[Call], Any]] = {
     **arithmetic.HANDLERS,
     **reshaping.HANDLERS,
     **channels.HANDLERS,
+    **opaque.HANDLERS,
 }

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
 from gossamer.errors import GraphError, ShapeError, UnsupportedOperatorError
+from gossamer.graph.from_torch.opaque import keep_whole
 
 
 def frozen_copy(model: nn.Module) -> nn.Module:
@@ -30,7 +31,7 @@ def frozen_copy(model: nn.Module) -> nn.Module:
         raise GraphError(
             "the module cannot be copied", where=type(model).__name__, got=_first_line(error)
         ) from None
-    return duplicate.eval().requires_grad_(False).cpu().float()
+    return keep_whole(duplicate).eval().requires_grad_(False).cpu().float()
 
 
 def example_array(example_inputs: Any) -> np.ndarray:
@@ -75,25 +76,34 @@ def run(model: nn.Module, x: np.ndarray) -> np.ndarray:
     return output.numpy()
 
 
-def trace(model: nn.Module, example: np.ndarray) -> ExportedProgram:
-    """Trace a frozen copy, with symbolic N, H and W where the network allows it.
+def traces(model: nn.Module, example: np.ndarray) -> Iterator[ExportedProgram]:
+    """Yield traces of a frozen copy, from the freest to the most fixed.
 
-    Tried in order: batch and picture size free, batch free, nothing free. A batch of one would make
-    the batch static, so the example is doubled where the batch is to be free.
+    In order: batch and picture size free, batch free, nothing free; what the network does not allow
+    is left out. A batch of one would make the batch static, so the example is doubled where the
+    batch is to be free.
 
     Raises:
-        UnsupportedOperatorError: if `torch.export` cannot follow the module.
+        UnsupportedOperatorError: if `torch.export` cannot follow the module at all.
     """
     x = torch.tensor(example)
     doubled = torch.cat([x, x]) if len(x) == 1 else x
     error: Exception | None = None
+    found = False
     for tensor, axes in ((doubled, (0, 2, 3)), (doubled, (0,)), (x, ())):
         free = {axis: Dim.AUTO for axis in axes if axis < tensor.ndim}
         try:
             with torch.no_grad(), _quiet():
-                return torch.export.export(model, (tensor,), dynamic_shapes=(free,), strict=False)
+                program = torch.export.export(
+                    model, (tensor,), dynamic_shapes=(free,), strict=False
+                )
         except Exception as problem:
             error = problem
+        else:
+            found = True
+            yield program
+    if found:
+        return
     assert error is not None
     raise UnsupportedOperatorError(
         "torch.export cannot follow the module",
