@@ -133,10 +133,10 @@ def frozen_statistics(modules: Iterable[nn.Module]) -> Iterator[None]:
     A forward pass that is only repeated for its gradient must not move them a second time.
     """
     norms = [
-        norm
+        layer
         for module in modules
-        for norm in module.modules()
-        if isinstance(norm, nn.modules.batchnorm._BatchNorm) and norm.num_batches_tracked is not None
+        for layer in module.modules()
+        if isinstance(layer, nn.BatchNorm2d) and layer.num_batches_tracked is not None
     ]
     kept = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
     try:
