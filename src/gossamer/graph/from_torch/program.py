@@ -91,6 +91,8 @@ def traces(model: nn.Module, example: np.ndarray) -> Iterator[ExportedProgram]:
     error: Exception | None = None
     found = False
     for tensor, axes in ((doubled, (0, 2, 3)), (doubled, (0,)), (x, ())):
+        if found and not axes:
+            return  # a batch that is fixed to one is no answer to an unsupported operator
         free = {axis: Dim.AUTO for axis in axes if axis < tensor.ndim}
         try:
             with torch.no_grad(), _quiet():
@@ -102,15 +104,14 @@ def traces(model: nn.Module, example: np.ndarray) -> Iterator[ExportedProgram]:
         else:
             found = True
             yield program
-    if found:
-        return
-    assert error is not None
-    raise UnsupportedOperatorError(
-        "torch.export cannot follow the module",
-        where=type(model).__name__,
-        got=_first_line(error),
-        hint="the path through the network must not depend on the data",
-    )
+    if not found:
+        assert error is not None
+        raise UnsupportedOperatorError(
+            "torch.export cannot follow the module",
+            where=type(model).__name__,
+            got=_first_line(error),
+            hint="the path through the network must not depend on the data",
+        )
 
 
 @contextmanager
