@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from gossamer.errors import SpecError
+from gossamer.nets.external import create_external, is_external
 from gossamer.nets.network import Network
 from gossamer.nets.registry import NETWORKS
 
@@ -24,7 +25,8 @@ def create_model(
     """Build a network with fresh weights, in training mode.
 
     Args:
-        name: a key of `gossamer.nets.registry.NETWORKS`.
+        name: a key of `gossamer.nets.registry.NETWORKS`, or "torchvision:NAME" or "timm:NAME" for a
+            network of one of these libraries (see `gossamer.nets.external`).
         num_classes: length of the output, ≥ 1; the network's own unless given.
         in_channels: C of the input, ≥ 1; the network's own unless given.
         seed: of the initial weights; the same seed gives the same weights.
@@ -35,6 +37,7 @@ def create_model(
 
     Raises:
         UnknownNameError: if there is no such network.
+        MissingDependencyError: if the library is asked for and not installed.
         SpecError: if the network does not have such an option, or a value is out of range.
 
     Example:
@@ -42,19 +45,26 @@ def create_model(
         >>> model(torch.zeros(2, 1, 8, 8)).shape
         torch.Size([2, 3])
     """
-    network: Network = NETWORKS[name]
-    wanted = {
-        "num_classes": network.num_classes if num_classes is None else num_classes,
-        "in_channels": network.input_shape[0] if in_channels is None else in_channels,
-    }
-    for label, value in wanted.items():
-        if not isinstance(value, int) or value < 1:
+    for label, value in (("num_classes", num_classes), ("in_channels", in_channels)):
+        if value is not None and (not isinstance(value, int) or value < 1):
             raise SpecError(f"{label} must be a positive integer", where=name, got=value)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        if is_external(name):
+            return create_external(name, num_classes, in_channels, options)
+        network: Network = NETWORKS[name]
+        wanted = {
+            "num_classes": num_classes or network.num_classes,
+            "in_channels": in_channels or network.input_shape[0],
+        }
+        _check_options(network, wanted, options)
+        return network.build(**wanted, **options)
+
+
+def _check_options(network: Network, wanted: dict[str, int], options: dict[str, Any]) -> None:
+    """Raise SpecError if the family cannot vary what is asked for."""
     try:
         signature(network.build).bind(**wanted, **options)
     except TypeError as error:
         known = [key for key in signature(network.build).parameters if key not in wanted]
-        raise SpecError(str(error), where=name, expected=f"options {known}") from None
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return network.build(**wanted, **options)
+        raise SpecError(str(error), where=network.name, expected=f"options {known}") from None
