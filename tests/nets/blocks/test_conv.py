@@ -10,8 +10,15 @@ def test_padding_keeps_the_size_up_to_the_stride(kernel, stride, size):
     assert y.shape == (1, 4, size, size)
 
 
-def test_weights_have_variance_two_over_fan_in():
+def variance_times_fan_in(layer: torch.nn.Conv2d) -> float:
+    return float(layer.weight.var()) * layer.weight[0].numel()
+
+
+def test_weights_have_variance_two_over_fan_in_or_one_where_no_rectifier_follows():
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        weight = conv2d(64, 64, groups=2).weight
-    assert weight.var().item() == pytest.approx(2 / (32 * 9), rel=0.05)
+        assert variance_times_fan_in(conv2d(64, 64, groups=2)) == pytest.approx(2, rel=0.05)
+        assert variance_times_fan_in(conv_norm_act(64, 64).conv) == pytest.approx(2, rel=0.05)
+        linear = conv_norm_act(64, 64, act=None)
+        assert variance_times_fan_in(linear.conv) == pytest.approx(1, rel=0.05)
+        assert not hasattr(linear, "act")

@@ -17,11 +17,12 @@ def conv2d(
     groups: int = 1,
     padding: int | None = None,
     bias: bool = False,
+    linear: bool = False,
 ) -> nn.Conv2d:
     """Return a convolution, padded to keep H and W at stride 1 unless `padding` says otherwise.
 
-    Its weight (K, C/G, R, S) is normal with variance 2 / fan-in (He et al. 2015, eq. 10); a bias
-    starts at zero.
+    Its weight (K, C/G, R, S) is normal with variance 2 / fan-in (He et al. 2015, eq. 10), or
+    1 / fan-in where it is `linear`: where no rectifier follows. A bias starts at zero.
 
     Example:
         >>> conv2d(8, 16, groups=4).weight.shape
@@ -29,7 +30,8 @@ def conv2d(
     """
     pad = kernel // 2 if padding is None else padding
     conv = nn.Conv2d(in_channels, out_channels, kernel, stride, pad, groups=groups, bias=bias)
-    nn.init.kaiming_normal_(conv.weight, mode="fan_in", nonlinearity="relu")
+    kind = "linear" if linear else "relu"
+    nn.init.kaiming_normal_(conv.weight, mode="fan_in", nonlinearity=kind)
     if conv.bias is not None:
         nn.init.zeros_(conv.bias)
     return conv
@@ -63,7 +65,13 @@ def conv_norm_act(
     block = nn.Sequential(
         OrderedDict(
             conv=conv2d(
-                in_channels, out_channels, kernel, stride=stride, groups=groups, padding=padding
+                in_channels,
+                out_channels,
+                kernel,
+                stride=stride,
+                groups=groups,
+                padding=padding,
+                linear=act is None,
             ),
             norm=nn.BatchNorm2d(out_channels),
         )

@@ -62,7 +62,10 @@ def igcv2_block(
         after = out_channels if i >= widen_at else in_channels
         groups = _groups(before, after, size)
         kernel, step = (3, stride) if i == 0 else (1, 1)
-        layers[f"conv{i + 1}"] = conv2d(before, after, kernel, stride=step, groups=groups)
+        inner = i + 1 < len(group_sizes)
+        layers[f"conv{i + 1}"] = conv2d(
+            before, after, kernel, stride=step, groups=groups, linear=inner
+        )
         if groups < after:
             layers[f"shuffle{i + 1}"] = ChannelShuffle(groups)
         before = after

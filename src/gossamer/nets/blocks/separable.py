@@ -29,7 +29,9 @@ def separable_conv(in_channels: int, out_channels: int, *, stride: int = 1) -> n
     """
     return nn.Sequential(
         OrderedDict(
-            depthwise=conv2d(in_channels, in_channels, stride=stride, groups=in_channels),
+            depthwise=conv2d(
+                in_channels, in_channels, stride=stride, groups=in_channels, linear=True
+            ),
             pointwise=conv2d(in_channels, out_channels, 1),
         )
     )

@@ -153,7 +153,7 @@ def _regular(
         params,
         macs=macs,
         paper=paper,
-        smallest=1,
+        smallest=4,
     )
 
 
@@ -175,7 +175,7 @@ def _interleaved(
         params,
         macs=macs,
         paper=paper,
-        smallest=1,
+        smallest=4,
     )
 
 
@@ -189,7 +189,7 @@ def _imagenet(name: str, params: int, macs: int, paper: str, **options: int | st
         params,
         macs=macs,
         paper=paper,
-        smallest=1,
+        smallest=32,
     )
 
 

@@ -126,12 +126,12 @@ def _mobile_block(before: int, after: int, groups: int, stride: int) -> nn.Modul
 
 def _star(name: str, params: int, macs: int, paper: str, **options: int | str) -> Network:
     build = partial(star, **options)
-    return Network(name, build, (3, 32, 32), 10, _CIFAR, params, macs, paper, smallest=1)
+    return Network(name, build, (3, 32, 32), 10, _CIFAR, params, macs, paper, smallest=4)
 
 
 def _mobile(name: str, params: int, macs: int, paper: str, width_multiplier: float) -> Network:
     build = partial(mobile, width_multiplier=width_multiplier)
-    return Network(name, build, (3, 224, 224), 1000, _MOBILE, params, macs, paper, smallest=1)
+    return Network(name, build, (3, 224, 224), 1000, _MOBILE, params, macs, paper, smallest=32)
 
 
 STAR_C416_D20 = _star("igcv2-star-c416-d20", 640_234, 159_121_664, "0.65 M", width=416, depth=20)

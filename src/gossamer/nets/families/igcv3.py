@@ -121,7 +121,7 @@ def _block(
 
 def _network(name: str, params: int, macs: int, paper: str = "", **options: Any) -> Network:
     build = partial(igcv3, **options)
-    return Network(name, build, (3, 224, 224), 1000, _SOURCE, params, macs, paper, smallest=1)
+    return Network(name, build, (3, 224, 224), 1000, _SOURCE, params, macs, paper, smallest=32)
 
 
 D = _network("igcv3-d", 3_491_688, 312_970_176, "3.5 M, 318 M MACs")
@@ -141,5 +141,5 @@ D_CIFAR = Network(
     2_223_498,
     93_531_648,
     "2.2 M without the linear layer",
-    smallest=1,
+    smallest=8,
 )

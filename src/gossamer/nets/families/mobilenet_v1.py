@@ -57,7 +57,7 @@ def mobilenet_v1(num_classes: int, in_channels: int, width_multiplier: float = 1
 
 def _network(name: str, width_multiplier: float, params: int, macs: int, paper: str) -> Network:
     build = partial(mobilenet_v1, width_multiplier=width_multiplier)
-    return Network(name, build, (3, 224, 224), 1000, _SOURCE, params, macs, paper, smallest=1)
+    return Network(name, build, (3, 224, 224), 1000, _SOURCE, params, macs, paper, smallest=32)
 
 
 X100 = _network("mobilenet-v1", 1.0, 4_231_976, 568_740_352, "4.2 M, 569 M MACs")

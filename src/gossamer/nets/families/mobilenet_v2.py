@@ -85,7 +85,7 @@ def mobilenet_v2(
 
 def _network(name: str, width_multiplier: float, params: int, macs: int, paper: str) -> Network:
     build = partial(mobilenet_v2, width_multiplier=width_multiplier)
-    return Network(name, build, (3, 224, 224), 1000, _SOURCE, params, macs, paper, smallest=1)
+    return Network(name, build, (3, 224, 224), 1000, _SOURCE, params, macs, paper, smallest=32)
 
 
 X140 = _network("mobilenet-v2-1.4", 1.4, 6_108_776, 582_195_824, "6.9 M, 585 M MACs")
@@ -103,5 +103,5 @@ CIFAR = Network(
     2_236_682,
     87_976_448,
     "2.1 M without the linear layer",
-    smallest=1,
+    smallest=8,
 )

@@ -83,7 +83,7 @@ def _network(version: str, params: int, macs: int) -> Network:
         params,
         macs,
         paper,
-        smallest=1,
+        smallest=21 if version == "1.0" else 17,
     )
 
 

@@ -100,5 +100,5 @@ XCEPTION = Network(
     22_855_952,
     8_357_403_496,
     "22,855,952",
-    smallest=5,
+    smallest=7,
 )
