@@ -132,20 +132,16 @@ def frozen_statistics(modules: Iterable[nn.Module]) -> Iterator[None]:
 
     A forward pass that is only repeated for its gradient must not move them a second time.
     """
-    norms = [
-        layer
-        for module in modules
-        for layer in module.modules()
-        if isinstance(layer, nn.BatchNorm2d) and layer.num_batches_tracked is not None
-    ]
-    kept = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
+    layers = [layer for module in modules for layer in module.modules()]
+    norms = [layer for layer in layers if isinstance(layer, nn.BatchNorm2d)]
+    kept = [(norm, norm.momentum, norm.num_batches_tracked) for norm in norms]
     try:
-        for norm in norms:
+        for norm, _, batches in kept:
             norm.momentum = 0.0
-            norm.num_batches_tracked = torch.zeros_like(norm.num_batches_tracked)
+            norm.num_batches_tracked = None if batches is None else batches.clone()
         yield
     finally:
-        for norm, (momentum, batches) in zip(norms, kept, strict=True):
+        for norm, momentum, batches in kept:
             norm.momentum, norm.num_batches_tracked = momentum, batches
 
 

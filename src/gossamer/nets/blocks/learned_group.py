@@ -22,7 +22,7 @@ from gossamer.nets.blocks.conv import conv2d
 from gossamer.nets.blocks.shuffle import ChannelShuffle
 
 
-class LearnedGroupConv(nn.Module):
+class LearnedGroupConv(nn.Conv2d):
     """A 1×1 convolution from (N, C_in, H, W) to (N, K, H, W) that is being condensed.
 
     Args:
@@ -46,15 +46,15 @@ class LearnedGroupConv(nn.Module):
     def __init__(
         self, in_channels: int, out_channels: int, *, groups: int = 4, factor: int = 4
     ) -> None:
-        super().__init__()
         _check(in_channels, out_channels, groups, factor)
-        self.in_channels, self.groups, self.factor = in_channels, groups, factor
-        self.weight = nn.Parameter(conv2d(in_channels, out_channels, 1).weight.detach())
+        super().__init__(in_channels, out_channels, 1, bias=False)
+        nn.init.kaiming_normal_(self.weight, mode="fan_in", nonlinearity="relu")
+        self.learned_groups, self.factor = groups, factor
         self.register_buffer("mask", torch.ones_like(self.weight))
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:
         """Map (N, C_in, H, W) to (N, K, H, W)."""
-        return nn.functional.conv2d(x, self.weight * self.mask)
+        return self._conv_forward(input, self.weight * self.mask, None)
 
     @property
     def stage(self) -> int:
@@ -81,11 +81,11 @@ class LearnedGroupConv(nn.Module):
         magnitude[self._by_group(self.mask)[0] == 0] = -1  # below every input that still counts
         least = magnitude.argsort(dim=1, stable=True)[:, :dropped]
         for group, inputs in enumerate(least):
-            self.mask[group :: self.groups, inputs] = 0
+            self.mask[group :: self.learned_groups, inputs] = 0
 
     def _by_group(self, weight: Tensor) -> Tensor:
         """View (K, C_in, 1, 1) as (K/G, G, C_in): axis 1 is the group."""
-        return weight.view(-1, self.groups, self.in_channels)
+        return weight.view(-1, self.learned_groups, self.in_channels)
 
     def group_lasso(self) -> Tensor:
         """Return Σ over groups and inputs of the norm of their weights, to be added to a loss.
@@ -109,9 +109,11 @@ class LearnedGroupConv(nn.Module):
             expected = f"stage {self.factor - 1}"
             raise SpecError("not yet condensed", got=f"stage {self.stage}", expected=expected)
         kept = self.kept_inputs()
-        form = index_form(self.in_channels, len(self.weight), self.groups, self.factor, kept)
-        rows = [self.weight[g :: self.groups, inputs] for g, inputs in enumerate(kept)]
-        form.get_submodule("conv").weight.copy_(torch.cat(rows))
+        form = index_form(
+            self.in_channels, self.out_channels, self.learned_groups, self.factor, kept
+        )
+        rows = [self.weight[g :: self.learned_groups, inputs] for g, inputs in enumerate(kept)]
+        form.load_state_dict({"select.index": form.select.index, "conv.weight": torch.cat(rows)})
         return form.to(self.weight.device)
 
 
@@ -125,9 +127,9 @@ class ChannelSelect(nn.Module):
 
     index: Tensor
 
-    def __init__(self, index: Sequence[int]) -> None:
+    def __init__(self, index: Sequence[int] | Tensor) -> None:
         super().__init__()
-        self.register_buffer("index", torch.tensor(index, dtype=torch.int64))
+        self.register_buffer("index", torch.as_tensor(index, dtype=torch.int64))
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (N, len(index), …)."""
@@ -193,7 +195,7 @@ def select_features(linear: nn.Linear, kept: int) -> nn.Sequential:
         (3, 3)
     """
     magnitude = linear.weight.abs().sum(0)
-    index = magnitude.argsort(descending=True, stable=True)[:kept].sort().values.tolist()
+    index = magnitude.argsort(descending=True, stable=True)[:kept].sort().values
     smaller = nn.Linear(kept, linear.out_features, bias=linear.bias is not None)
     smaller.weight.copy_(linear.weight[:, index])
     if linear.bias is not None:

@@ -223,12 +223,12 @@ def _imagenet(
 CONCAT_40_K24 = _concat(40, 24, 748_522, 312_054_720, "0.76 M (100 classes)")
 CONCAT_100_K24 = _concat(100, 24, 2_509_354, 1_050_072_480, "2.52 M (100 classes)")
 CONCAT_100_K36 = _concat(100, 36, 5_626_378, 2_361_666_672, "5.65 M (100 classes)")
-CONCAT_100_K16_32_64 = _concat(100, (16, 32, 64), 7_183_498, 1_046_056_704, "7.22 M (100 classes)")
+CONCAT_100_MIXED = _concat(100, (16, 32, 64), 7_183_498, 1_046_056_704, "7.22 M (100 classes)")
 CONCAT_BC_100_K24 = _concat(100, 24, 1_450_234, 640_992_432, "1.46 M (100 classes)", bc=True)
-CONCAT_BC_100_K16_32_64 = _concat(
+BC_100_MIXED = _concat(
     100, (16, 32, 64), 4_347_962, 649_530_496, "4.38 M (100 classes)", bc=True, stem=64
 )
-CONCAT_BC_100_K32_64_128 = _concat(
+BC_100_WIDE = _concat(
     100, (32, 64, 128), 17_282_090, 2_550_864_128, "16.72 M (100 classes)", bc=True
 )
 CONCAT_400_K12 = _concat(400, 12, 3_382_666, 1_455_437_760)
