@@ -11,7 +11,7 @@ def test_padding_keeps_the_size_up_to_the_stride(kernel, stride, size):
 
 
 def variance_times_fan_in(layer: torch.nn.Conv2d) -> float:
-    return float(layer.weight.var()) * layer.weight[0].numel()
+    return layer.weight.var().item() * layer.weight[0].numel()
 
 
 def test_weights_have_variance_two_over_fan_in_or_one_where_no_rectifier_follows():

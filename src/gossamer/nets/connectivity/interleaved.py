@@ -171,7 +171,7 @@ def best_primary(weights: int, secondary: int, taps: int = 9) -> int:
     return guess
 
 
-def igcv2_weight_bound(width: int, layers: int, taps: int = 9) -> float:
+def igcv2_weight_bound(width: int, layers: float, taps: int = 9) -> float:
     """Return C·L·(S·C)^(1/L), which no IGCV2 block with ∏ K_l = C goes below.
 
     Example:
