@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -50,3 +53,21 @@ def on_meta() -> Callable[..., nn.Module]:
 def cost() -> Callable[[nn.Module, tuple[int, int, int]], tuple[int, int]]:
     """Return (parameters, MACs for one image) of a network on the meta device."""
     return lambda model, shape: (parameters(model), macs(model, shape))
+
+
+@pytest.fixture(scope="session")
+def torchvision() -> Iterator[Any]:
+    """Give torchvision's models; built for another torch it lacks two operators: declare them."""
+    if find_spec("torchvision") is None:
+        pytest.skip("torchvision is not installed")
+    library = torch.library.Library("torchvision", "DEF")
+    try:
+        models = import_module("torchvision.models")
+    except RuntimeError:
+        for name in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
+            del sys.modules[name]
+        library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        models = import_module("torchvision.models")
+    yield models
+    del library  # it must live as long as the tests
