@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from gossamer.errors import SpecError
-from gossamer.nets.blocks.igc import igc_block
+from gossamer.nets.blocks.igc import igc_block, igc_unit
 
 PARTITIONS = [(2, 3), (3, 2), (8, 24), (24, 2), (4, 8), (1, 6), (6, 1)]
 
@@ -56,3 +56,25 @@ def test_weights_of_the_talks_example():
 def test_groups_must_divide_both_widths(before, after, groups):
     with pytest.raises(SpecError, match="primary groups must divide"):
         igc_block(before, after, groups)
+
+
+def test_the_unit_adds_before_its_last_activation():
+    unit = igc_unit(6, 6, 2).eval()
+    x = torch.randn(2, 6, 5, 5, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        first, second = unit.body
+        assert not any(isinstance(layer, nn.ReLU) for layer in second)
+        torch.testing.assert_close(unit(x), torch.relu(second(first(x)) + x))
+
+
+@pytest.mark.parametrize(("after", "stride"), [(12, 2), (12, 1), (6, 2)])
+def test_a_unit_that_changes_width_or_size_projects_with_the_primary_groups(after, stride):
+    unit = igc_unit(6, after, 2, stride=stride)
+    assert unit.shortcut.conv.groups == 2
+    assert unit(torch.zeros(2, 6, 5, 5)).shape == (2, after, -(-5 // stride), -(-5 // stride))
+
+
+def test_secondary_groups_come_from_the_output_width():
+    # The authors' code takes them from the input width: twice as many, and two paths.
+    first = igc_unit(48, 96, 24, stride=2).body[0]
+    assert first.secondary.groups == 4

@@ -5,7 +5,8 @@ layer; version 1.1 begins with a 3×3 one of 64 channels and pools earlier, afte
 5th layer, which takes 2.4 times fewer MACs.
 
 Source: Iandola et al., "SqueezeNet: AlexNet-level accuracy with 50x fewer parameters", 2016,
-table 1 and the authors' release of version 1.1. There are no norms. Pools round the size up.
+table 1 and the authors' release of version 1.1. There are no norms. Pools round the size up; the
+sizes that the paper prints for 224×224 images are those of 227×227.
 """
 
 from __future__ import annotations
