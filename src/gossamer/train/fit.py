@@ -10,13 +10,13 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from torch import nn
-from torch.nn.functional import cross_entropy
 
 from gossamer.errors import DataError, SpecError
 from gossamer.train.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from gossamer.train.data import Data
 from gossamer.train.evaluate import accuracy
 from gossamer.train.history import EpochRecord
+from gossamer.train.loss import classification_loss
 from gossamer.train.progress import track
 from gossamer.train.recipe import Recipe
 from gossamer.train.registry import AUGMENTS, OPTIMISERS, SCHEDULES
@@ -41,7 +41,8 @@ def fit(
     resumed ends in the same bits as training that ran through.
 
     Args:
-        model: from (N, C, H, W) to logits (N, classes).
+        model: from (N, C, H, W) to logits (N, classes), in training mode maybe to a tuple with
+            the logits of auxiliary heads behind them.
         data: what to learn, and the test split to report on.
         recipe: how; the default recipe unless given.
         checkpoint: file to write after each epoch.
@@ -164,8 +165,9 @@ class _Loop:
         for group in self.optimiser.param_groups:
             group["lr"] = self.learning_rate(index)
         self.optimiser.zero_grad()
-        logits = self.parallel(images)
-        loss = cross_entropy(logits, labels, label_smoothing=self.recipe.label_smoothing)
+        outputs = self.parallel(images)
+        smoothing = self.recipe.label_smoothing
+        loss = classification_loss(outputs, labels, label_smoothing=smoothing)
         self.accelerator.backward(loss)
         self.optimiser.step()
         for call in self.after_step:
