@@ -208,4 +208,3 @@ def peak_live(layers: int, sources: Sources) -> int:
 def _check_base(base: int) -> None:
     if base < 2:
         raise SpecError("the base of sparse aggregation must be at least 2", got=base)
-
