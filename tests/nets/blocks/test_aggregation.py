@@ -186,7 +186,7 @@ def test_gradients_of_a_concatenation_are_no_views():
         y.register_hook(lambda grad: sizes.append((grad.untyped_storage().nbytes(), grad.numel())))
 
     units = [nn.Conv2d(4, 4, 1), nn.Conv2d(8, 4, 1)]
-    units[0].register_forward_hook(watch)
+    units[-1].register_forward_hook(watch)  # read once: its gradient is nobody else's sum
     Aggregation(units, dense_sources)(picture(4).requires_grad_()).sum().backward()
     assert all(held == 4 * used for held, used in sizes)
     assert sizes
