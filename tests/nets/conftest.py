@@ -31,8 +31,10 @@ def macs(model: nn.Module, shape: tuple[int, int, int]) -> int:
         elif isinstance(layer, nn.Linear):
             total += linear_macs(layer.weight.shape)
 
-    hooks = [layer.register_forward_hook(count) for layer in model.modules()]
-    model.eval()(torch.zeros(1, *shape, device="meta"))
+    counted = [m for m in model.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
+    hooks = [layer.register_forward_hook(count) for layer in counted]
+    with torch.no_grad():
+        model.eval()(torch.zeros(1, *shape, device="meta"))
     for hook in hooks:
         hook.remove()
     return total
