@@ -1,84 +1,73 @@
-"""Train, prune and share the two digit networks over three seeds, and print a table.
+"""Train, compress and write the two digit networks over several seeds, and print a table.
 
-    python benchmarks/digits_chain.py [--seeds 3] [--threads 1] [--recipe digits]
+    python benchmarks/digits_chain.py [--seeds 10 11 12] [--threads 1] [--recipe digits]
 
-The size is an estimate: code and gap bits at their zero-order entropies, eight bytes a norm
-channel, biases and codebooks in float32, and 2,500 bytes of header; the written file decides.
-"CPU s" adds up the threads, and is the steadier figure on a busy machine, where a second thread of
-such small steps mostly waits for the first.
+Each seed decides the held-out split, the weights and the training. The shipped recipe was chosen by
+looking at seeds 0 to 2, so that the default seeds are others. Sizes are those of written files:
+the dense network as fp32 safetensors against the `.goss` file; "bits equal" says that the file
+decodes to the encoded weights bit for bit, "answers" that the program's classes on the test split
+are the module's.
 """
 
 import argparse
+import tempfile
+from pathlib import Path
 from statistics import mean
-from time import perf_counter, process_time
+from time import perf_counter
 
 import numpy as np
 import torch
-from safetensors.torch import save
-from torch import nn
+from safetensors.torch import save_file
 
-from gossamer.compress.compress import compress
-from gossamer.compress.layers import WEIGHTED
-from gossamer.counts import entropy_bits, position_bits
-from gossamer.nets.create import create_model
+import gossamer as gs
 from gossamer.train.data import load_data
 from gossamer.train.evaluate import accuracy
-from gossamer.train.fit import fit
 from gossamer.train.recipe import Recipe
 
 NETWORKS = ("digits-plain", "digits-igc")
-HEADER_BYTES = 2500
 
 
-def estimated_bytes(model: nn.Module) -> float:
-    total = float(HEADER_BYTES)
-    for module in model.modules():
-        if isinstance(module, WEIGHTED):
-            weight = module.weight.detach().numpy()
-            nonzeros = weight[weight != 0]
-            bits = position_bits(weight.size, nonzeros.size)
-            bits += entropy_bits(np.unique(nonzeros, return_inverse=True)[1])
-            bias = 0 if module.bias is None else module.bias.numel()
-            total += bits / 8 + 4 * (bias + np.unique(nonzeros).size)
-        elif isinstance(module, nn.BatchNorm2d):
-            total += 8 * module.num_features
-    return total
-
-
-def chain(name: str, seed: int, recipe: str) -> dict[str, float]:
+def chain(name: str, seed: int, recipe: str, folder: Path) -> dict[str, float]:
+    """Run the whole chain for one network and seed."""
+    start = perf_counter()
     data = load_data("digits", seed=seed)
-    example = data.test.batch(np.arange(1))[0]
-    start, start_cpu = perf_counter(), process_time()
-    dense = fit(create_model(name, seed=seed), data, Recipe(seed=seed), progress=False)
-    trained = perf_counter() - start
-    result = compress(dense, example, recipe, data=data, seed=seed, progress=False)
-    pruned, shared = result.ledger.entries
+    images, _ = data.test.batch(np.arange(len(data.test)))
+    dense = gs.fit(gs.create_model(name, seed=seed), data, Recipe(seed=seed), progress=False)
+    save_file(dense.state_dict(), folder / "dense.safetensors")
+    small = gs.compress(dense, images[:1], recipe, data=data, seed=seed, progress=False).model
+    graph = gs.export(small, images[:1], record=data.record)
+    gs.save(graph, folder / "small.goss")
+    loaded = gs.load(folder / "small.goss")
+    with torch.no_grad(), gs.compile(loaded) as program:
+        answers = small(images).argmax(1).numpy() == program(images.numpy()).argmax(1)
+    sizes = [(folder / file).stat().st_size for file in ("dense.safetensors", "small.goss")]
     return {
         "dense %": 100 * accuracy(dense, data.test),
-        "pruned %": 100 * (pruned.accuracy_after or 0),
-        "shared %": 100 * (shared.accuracy_after or 0),
-        "sparsity %": 100 * shared.after.sparsity,
-        "values": shared.after.distinct_values,
-        "eff. MACs %": 100 * shared.after.effective_macs / shared.after.macs,
-        "1/size": len(save(dense.state_dict())) / estimated_bytes(result.model),
-        "train s": trained,
-        "prune s": pruned.time_s,
-        "share s": shared.time_s,
-        "CPU s": process_time() - start_cpu,
+        "small %": 100 * accuracy(small, data.test),
+        "dense bytes": sizes[0],
+        "goss bytes": sizes[1],
+        "smaller by": sizes[0] / sizes[1],
+        "bits equal": loaded == graph,
+        "answers %": 100 * answers.mean(),
+        "s": perf_counter() - start,
     }
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--seeds", type=int, default=3)
+    """Print one table a network."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[10, 11, 12])
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--recipe", default="digits")
-    args = parser.parse_args()
-    torch.set_num_threads(args.threads)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
     for name in NETWORKS:
-        rows = [chain(name, seed, args.recipe) for seed in range(args.seeds)]
+        rows = []
+        for seed in options.seeds:
+            with tempfile.TemporaryDirectory() as folder:
+                rows.append(chain(name, seed, options.recipe, Path(folder)))
         print(name.ljust(14), *(f"{key:>12}" for key in rows[0]))
-        for seed, row in enumerate(rows):
+        for seed, row in zip(options.seeds, rows, strict=True):
             print(f"  seed {seed}".ljust(14), *(f"{value:12.2f}" for value in row.values()))
         print("  mean".ljust(14), *(f"{mean(r[key] for r in rows):12.2f}" for key in rows[0]))
 
