@@ -6,7 +6,7 @@ Three forms are in circulation:
 - *norm*: the same with batch norm after every convolution, and without the response normalisation;
 - *torchvision*: batch norm, a 3×3 in the place of the 5×5, 2×2 for the last max pooling, norms with
   ε = 10⁻³ and auxiliary heads that pool to 4×4 whatever the size. The 3×3 is a known slip, kept for
-  the sake of the trained weights.
+  the sake of the trained weights, which want pictures normalised by mean 0.5 and deviation 0.5.
 
 The paper prints per-layer parameters that do not fit its own widths (2.7 K for the first
 convolution, which has 9,472 with biases); the counts here are computed.
