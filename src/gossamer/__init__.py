@@ -28,7 +28,7 @@ _PUBLIC = {
     "benchmark": "gossamer.bench.benchmark:benchmark",
 }
 
-__all__ = [*_PUBLIC]
+__all__ = [*_PUBLIC]  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name: str) -> Any:
