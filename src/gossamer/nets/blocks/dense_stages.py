@@ -52,8 +52,9 @@ def dense_stages(
         >>> list(parts), width
         (['stage1', 'transition1', 'stage2', 'norm3'], 24)
     """
-    if not 0 < compression <= 1 or not all(stage and min(stage) > 0 for stage in growths):
-        got = f"growths={growths}, compression={compression}"
+    usable = in_channels > 0 and growths and all(stage and min(stage) > 0 for stage in growths)
+    if not usable or not 0 < compression <= 1:
+        got = f"{in_channels} channels, growths={growths}, compression={compression}"
         raise SpecError("not stages of positive growth, compressed by 0 < r ≤ 1", got=got)
     unit = partial(dense_unit, bottleneck=BOTTLENECK if bottleneck else 0, conv=conv)
     parts, width = dict[str, nn.Module](), in_channels

@@ -87,12 +87,6 @@ def imagenet(
     Raises:
         SpecError: if a number is out of range.
     """
-    stem: dict[str, nn.Module] = {
-        "conv0": conv2d(in_channels, 2 * growth, 7, stride=2),
-        "norm0": nn.BatchNorm2d(2 * growth),
-        "relu0": nn.ReLU(),
-        "pool0": nn.MaxPool2d(3, 2, 1),
-    }
     parts, width = dense_stages(
         2 * growth,
         [[growth] * units for units in blocks],
@@ -102,6 +96,12 @@ def imagenet(
         checkpoint=checkpoint,
         names=_NAMES,
     )
+    stem: dict[str, nn.Module] = {
+        "conv0": conv2d(in_channels, 2 * growth, 7, stride=2),
+        "norm0": nn.BatchNorm2d(2 * growth),
+        "relu0": nn.ReLU(),
+        "pool0": nn.MaxPool2d(3, 2, 1),
+    }
     return _classifier(stem | parts, width, num_classes)
 
 
