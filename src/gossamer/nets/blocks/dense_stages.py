@@ -79,7 +79,7 @@ def cifar_growths(depth: int, growth: int | Sequence[int], bottleneck: bool) -> 
         bottleneck: whether each unit has two convolutions.
 
     Raises:
-        SpecError: if the depth does not fit, or there are not one or three growth rates.
+        SpecError: if the depth does not fit, or there are not one or three positive growth rates.
 
     Example:
         >>> cifar_growths(16, (2, 3, 4), bottleneck=True)
@@ -87,9 +87,9 @@ def cifar_growths(depth: int, growth: int | Sequence[int], bottleneck: bool) -> 
     """
     each = 6 if bottleneck else 3
     rates = [growth] * 3 if isinstance(growth, int) else list(growth)
-    if depth <= 4 or depth % each != 4 % each or len(rates) != 3:
+    if depth <= 4 or depth % each != 4 % each or len(rates) != 3 or min(rates) < 1:
         raise SpecError(
-            f"the depth must be {each}·n + 4 with n ≥ 1, the growth one number or three",
+            f"the depth must be {each}·n + 4 with n ≥ 1, the growth one positive number or three",
             got=f"depth={depth}, growth={growth}",
         )
     return [[rate] * ((depth - 4) // each) for rate in rates]

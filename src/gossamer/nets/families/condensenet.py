@@ -63,9 +63,9 @@ def condensenet(
         checkpoint: units that training computes again together, to save memory; 0: none.
 
     Raises:
-        SpecError: if a width is not a multiple of the groups or of the factor.
+        SpecError: if a number is out of range, or a width no multiple of the groups or the factor.
     """
-    if not blocks or len(blocks) != len(growths) or min(blocks) < 1:
+    if not blocks or len(blocks) != len(growths) or min(*blocks, *growths) < 1:
         got = f"blocks={blocks}, growths={growths}"
         raise SpecError("a number of units and a growth for each stage", got=got)
     stem = 2 * growths[0]

@@ -63,7 +63,8 @@ class FractalNet(nn.Module):
     ) -> None:
         super().__init__()
         chances = (*dropout, drop_path, global_share)
-        if not widths or len(widths) != len(dropout) or not all(0 <= p <= 1 for p in chances):
+        fit = widths and min(widths) > 0 and len(widths) == len(dropout)
+        if not fit or not all(0 <= p <= 1 for p in chances):
             got = f"widths={widths}, dropout={dropout}, {drop_path=}, {global_share=}"
             raise SpecError("a width and a dropout for each block, chances in 0 … 1", got=got)
         self.drop_path, self.global_share, self.columns = drop_path, global_share, columns
