@@ -9,19 +9,19 @@ OPTION_B = [
     (56, False, 855_770),
     (110, False, 1_730_714),
     (164, True, 1_704_154),
-    (1001, True, 10_328_602),
+    pytest.param(1001, True, 10_328_602, marks=pytest.mark.slow),
 ]
 PRE_ACTIVATION = [
     (20, False, 10, 272_282),
     (56, False, 10, 855_578),
     (110, False, 10, 1_730_522),
-    (1202, False, 10, 19_423_834),
+    pytest.param(1202, False, 10, 19_423_834, marks=pytest.mark.slow),
     (164, True, 10, 1_703_258),
     (272, True, 10, 2_816_090),
-    (1001, True, 10, 10_327_706),
+    pytest.param(1001, True, 10, 10_327_706, marks=pytest.mark.slow),
     (110, False, 100, 1_736_372),
     (164, True, 100, 1_726_388),
-    (1001, True, 100, 10_350_836),
+    pytest.param(1001, True, 100, 10_350_836, marks=pytest.mark.slow),
 ]
 
 
