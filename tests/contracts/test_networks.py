@@ -14,6 +14,7 @@ from gossamer.nets.create import create_model
 from gossamer.nets.registry import NETWORKS
 
 SMALL_PARAMS, SMALL_MACS = 2_000_000, 100_000_000
+DRAWS = 8  # passes that together reach every parameter where drop-path leaves some out
 
 
 def small_size(name: str) -> int:
@@ -68,15 +69,23 @@ def test_record_knows_its_name_and_parameters(name):
     assert sum(p.numel() for p in model.parameters()) == record.params
 
 
+def has_all_gradients(model: nn.Module) -> bool:
+    return all(p.grad is not None and p.grad.abs().sum() > 0 for p in model.parameters())
+
+
 @every_network
 def test_every_parameter_gets_a_gradient(name, size):
-    model = create_model(name)
-    outputs = model(images(name, size))
-    outputs = outputs if isinstance(outputs, tuple) else (outputs,)
-    for logits in outputs:
-        assert logits.shape == (2, NETWORKS[name].num_classes)
-    labels = torch.tensor([0, 1])
-    torch.stack([nn.functional.cross_entropy(o, labels) for o in outputs]).sum().backward()
+    model, labels = create_model(name), torch.tensor([0, 1])
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        for _ in range(DRAWS):
+            outputs = model(images(name, size))
+            outputs = outputs if isinstance(outputs, tuple) else (outputs,)
+            for logits in outputs:
+                assert logits.shape == (2, NETWORKS[name].num_classes)
+            torch.stack([nn.functional.cross_entropy(o, labels) for o in outputs]).sum().backward()
+            if has_all_gradients(model):
+                break
     for label, parameter in model.named_parameters():
         assert parameter.grad is not None, label
         assert torch.isfinite(parameter.grad).all(), label
