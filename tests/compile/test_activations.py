@@ -66,3 +66,10 @@ def test_exponential_to_two_units_in_the_last_place() -> None:
     x = np.random.default_rng(0).uniform(-86.9, 87.9, 20_000).astype(np.float32)
     exact = np.exp(x.astype(np.float64))
     assert np.abs(apply("exp", x) / exact - 1).max() < 2.5e-7
+
+
+def test_tanh_keeps_its_digits_near_zero() -> None:
+    x = np.geomspace(1e-6, 20, 20_000).astype(np.float32)
+    exact = np.tanh(x.astype(np.float64))
+    assert np.abs(apply("tanh", x) / exact - 1).max() < 1e-6
+    assert np.abs(apply("tanh", -x) / exact + 1).max() < 1e-6

@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.compile.graphs import single, sparse_array
 
 from gossamer.compile.compile import compile
 from gossamer.errors import CompileError, GossamerError, SpecError
 from gossamer.graph import Input
 from gossamer.graph.ops import Activation, Conv2d
+from tests.compile.graphs import single, sparse_array
 
 
 @pytest.fixture
@@ -32,7 +32,12 @@ def test_unmeasured_programs_compute_the_same(conv_graph: object) -> None:
     assert np.allclose(a, b, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("threads", [0, -1, 1000])
+def test_a_program_keeps_only_what_it_runs(conv_graph: object) -> None:
+    tables = compile(conv_graph).plan_for((16, 12, 12)).tables
+    assert len({id(table) for table in tables}) == len(tables)
+
+
+@pytest.mark.parametrize("threads", [0, -1, 1000, 1.5, "2", None])
 def test_impossible_thread_counts(conv_graph: object, threads: int) -> None:
     with pytest.raises(SpecError, match="impossible number of threads"):
         compile(conv_graph, threads)

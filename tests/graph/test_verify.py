@@ -84,3 +84,9 @@ def test_every_kind_of_rank_is_checked_by_its_operator() -> None:
     nodes = (Node("f", Flatten(), ("x",)), Node("g", GlobalAvgPool(), ("f",)))
     with pytest.raises(ShapeError, match="'g'"):
         verify(replace(GOOD, nodes=nodes, output="g", weights={}))
+
+
+@pytest.mark.parametrize("check", [verify, infer_shapes])
+def test_what_is_not_a_graph_is_named(check: object) -> None:
+    with pytest.raises(GraphError, match=r"not a graph \(got str\)"):
+        check("net.goss")

@@ -5,12 +5,12 @@ import threading
 
 import numpy as np
 import pytest
-from tests.compile.graphs import single, sparse_array
 
 from gossamer.compile.compile import compile
-from gossamer.errors import ProgramError, ShapeError
+from gossamer.errors import DataError, ProgramError, ShapeError
 from gossamer.graph import Graph, interpret
 from gossamer.graph.ops import Conv2d
+from tests.compile.graphs import single, sparse_array
 
 
 @pytest.fixture
@@ -46,7 +46,13 @@ def test_wrong_shapes_say_what_is_expected(graph: Graph, shape: tuple[int, ...])
         program(np.zeros(shape, np.float32))
 
 
-def test_an_empty_batch_gives_an_empty_batch(graph: Graph) -> None:
+@pytest.mark.parametrize("x", ["net", object(), [[1.0], [1.0, 2.0]], np.ones(1, complex)])
+def test_what_is_not_an_array_of_real_numbers_is_refused(graph: Graph, x: object) -> None:
+    with compile(graph) as program, pytest.raises(DataError, match="not an array"):
+        program(x)
+
+
+def test_an_empty_batch_is_refused(graph: Graph) -> None:
     with compile(graph) as program, pytest.raises(ShapeError):
         program(np.zeros((0, 4, 9, 9), np.float32))
 

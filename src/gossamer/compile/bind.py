@@ -48,6 +48,10 @@ class Binding:
         """Return everything that addresses point to, beside the arena."""
         return tuple(self._tables)
 
+    def forget_tables(self) -> None:
+        """Let go of what was tried; steps that were asked for before must not run any more."""
+        self._tables.clear()
+
     def _arguments(self, choice: Choice) -> int:
         block = np.array(
             [self._address(choice.arguments[slot]) for slot in choice.kernel.slots], np.int64

@@ -32,6 +32,7 @@ def compile(graph: Graph, threads: int = 1, *, measure: bool = True) -> Program:
 
     Raises:
         CompileError: if an operator has no kernel.
+        GraphError: if this is not a well-formed graph.
         SpecError: for an impossible number of threads.
 
     Example:
@@ -44,7 +45,7 @@ def compile(graph: Graph, threads: int = 1, *, measure: bool = True) -> Program:
         >>> compile(graph)(np.ones((1, 1, 2, 2))).tolist()
         [[[[2.0, 2.0], [2.0, 2.0]]]]
     """
-    if not 1 <= threads <= 256:
+    if not isinstance(threads, int) or not 1 <= threads <= 256:
         raise SpecError("impossible number of threads", got=threads, expected="1…256")
     verify(graph)
     return Program(graph, partial(make_plan, graph, host_target(), threads, measure), threads)
@@ -57,6 +58,7 @@ def make_plan(
     lowered = lower(graph, image_shape, target, threads)
     binding = Binding(lowered, target)
     choices, reports = choose(lowered.steps, binding, measure=measure)
+    binding.forget_tables()
     binding.arena[:] = 0
     return Plan(
         steps=binding.steps(choices),

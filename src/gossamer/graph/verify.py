@@ -11,10 +11,12 @@ def verify(graph: Graph) -> Graph:
     """Return the graph, or raise an error naming the node at fault.
 
     Raises:
-        GraphError: if a name is used twice, a value is read before it is made, an operator has not
-            its arity or its weights, a weight is unused, or the output does not exist.
+        GraphError: if this is not a graph, a name is used twice, a value is read before it is made,
+            an operator has not its arity or its weights, a weight is unused, or the output does
+            not exist.
         ShapeError: if the shapes do not fit at the example size.
     """
+    _check_type(graph)
     _check_input(graph)
     infer_shapes(graph)
     used = {name for node in graph.nodes for name in node.weights.values()}
@@ -31,6 +33,7 @@ def infer_shapes(graph: Graph, input_shape: Shape | None = None) -> dict[str, Sh
         ShapeError: if the input does not take that shape, or an operator does not.
         GraphError: if the graph is not well formed.
     """
+    _check_type(graph)
     shape = graph.input.example if input_shape is None else tuple(input_shape)
     if not graph.input.accepts(shape):
         raise ShapeError(
@@ -53,6 +56,15 @@ def infer_shapes(graph: Graph, input_shape: Shape | None = None) -> dict[str, Sh
     if graph.output not in shapes:
         raise GraphError("the output is a value that no node makes", got=graph.output)
     return shapes
+
+
+def _check_type(graph: object) -> None:
+    if not isinstance(graph, Graph):
+        raise GraphError(
+            "not a graph",
+            got=type(graph).__name__,
+            hint="gossamer.export makes one of a module, gossamer.load of a file",
+        )
 
 
 def _check_input(graph: Graph) -> None:

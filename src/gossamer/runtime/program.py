@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Callable
 from typing import Self
 
 import numpy as np
 
-from gossamer.errors import ProgramError
+from gossamer.errors import DataError, ProgramError
 from gossamer.graph.graph import Graph
 from gossamer.graph.verify import infer_shapes
 from gossamer.runtime.explain import format_reports
@@ -21,7 +22,8 @@ class Program:
     """A network as machine code: numpy in, numpy out.
 
     Made by `gossamer.compile`. A plan is made for each input size that is fed (the example's size
-    at once, others when they first come). Calls from several threads are safe and take turns.
+    at once, others when they first come). Calls from several threads are safe and take turns. Its
+    threads end when it is closed or no longer referred to.
 
     Args:
         graph: what it computes.
@@ -41,9 +43,11 @@ class Program:
         self._plans: dict[tuple[int, ...], Plan] = {}
         self._lock = threading.Lock()
         self._loop = native_loop()
-        self._workers = Workers(threads) if threads > 1 else None
         self._is_closed = False
         self.plan_for(graph.input.example[1:])
+        self._workers = Workers(threads) if threads > 1 else None
+        if self._workers:
+            weakref.finalize(self, self._workers.close)
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
         """Return the network's output for a batch.
@@ -55,10 +59,11 @@ class Program:
             float32, (N, …).
 
         Raises:
+            DataError: if that is not an array of real numbers.
             ShapeError: if the network does not take that shape.
             ProgramError: if the program is closed.
         """
-        x = np.ascontiguousarray(x, np.float32)
+        x = _real_numbers(x)
         if not self.graph.input.accepts(x.shape):
             infer_shapes(self.graph, x.shape)  # raises, saying what is expected
         with self._lock:
@@ -101,3 +106,14 @@ class Program:
             self._workers.run(plan.steps.ctypes.data, len(plan.steps))
         else:
             self._loop.repeat(plan.steps.ctypes.data, len(plan.steps), 1)
+
+
+def _real_numbers(x: object) -> np.ndarray:
+    """Return x as contiguous float32."""
+    try:
+        array = np.asarray(x)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise DataError("not an array", got=str(error)) from None
+    if array.dtype.kind not in "fiub":
+        raise DataError("not an array of real numbers", got=array.dtype)
+    return np.ascontiguousarray(array, np.float32)

@@ -43,22 +43,32 @@ class Workers:
                 "this program was made before a fork, and its threads are not here",
                 hint="compile it again in the child process",
             )
-        # First announce, then wake: a worker that clears its event afterwards sees the job.
-        self._loop.announce(self._shared.ctypes.data, steps_address, count)
-        for event in self._wake:
-            event.set()
-        self._loop.run(self._shared.ctypes.data, steps_address, count, self.threads)
+        announce, take_part = self._loop.announce, self._loop.run
+        job = self._shared.ctypes.data, steps_address, count
+        try:
+            # First announce, then wake: a worker that clears its event afterwards sees the job.
+            announce(*job)
+            self._wake_all()
+        except BaseException:
+            # Ctrl-C: the workers have the job and wait for this thread at the first barrier.
+            self._wake_all()
+            take_part(*job, self.threads)
+            raise
+        take_part(*job, self.threads)
 
     def close(self) -> None:
         """Stop the threads."""
         if self._process != os.getpid():
             return
         self._job[0] = -1
-        for event in self._wake:
-            event.set()
+        self._wake_all()
         for member in self._members:
             member.join()
         self._members.clear()
+
+    def _wake_all(self) -> None:
+        for event in self._wake:
+            event.set()
 
     def _live(self, index: int) -> None:
         address, wake, seen = self._shared.ctypes.data, self._wake[index], 0

@@ -10,7 +10,7 @@ _LOG2_E = 1.4426950408889634
 _LN_2_HIGH, _LN_2_LOW = 0.693359375, -2.12194440e-4
 _ROUND = 12582912.0  # 1.5 · 2^23: adding it rounds to a whole number, kept in the low bits
 _EXP_RANGE = (-87.0, 88.0)
-_EXP_TERMS = (1 / 720, 1 / 120, 1 / 24, 1 / 6, 1 / 2, 1.0, 1.0)
+_EXP_TERMS = (1 / 720, 1 / 120, 1 / 24, 1 / 6, 1 / 2, 1.0)
 
 
 def activate(e: Emitter, x: Value, function: str) -> Value:
@@ -23,8 +23,7 @@ def activate(e: Emitter, x: Value, function: str) -> Value:
         case "sigmoid":
             return sigmoid(e, x)
         case "tanh":
-            twice = sigmoid(e, e.builder.fadd(x, x))
-            return e.fma(_like(e, x, 2.0), twice, _like(e, x, -1.0))
+            return tanh(e, x)
         case "silu":
             return e.builder.fmul(x, sigmoid(e, x))
         case "hard_sigmoid":
@@ -41,11 +40,21 @@ def sigmoid(e: Emitter, x: Value) -> Value:
     return e.builder.fdiv(one, e.builder.fadd(one, exp(e, e.builder.fneg(x))))
 
 
-def exp(e: Emitter, x: Value) -> Value:
-    """Return exp(x) to about two units in the last place, x limited to where it is normal.
+def tanh(e: Emitter, x: Value) -> Value:
+    """Return tanh(x) = q / (q + 2) with q = exp(2x) − 1, which loses nothing near zero."""
+    power, series = _exp_parts(e, e.builder.fadd(x, x))
+    q = e.fma(power, series, e.builder.fsub(power, _like(e, x, 1.0)))
+    return e.builder.fdiv(q, e.builder.fadd(q, _like(e, x, 2.0)))
 
-    x = n·ln 2 + r with n whole; exp(r) by its series, 2ⁿ by writing the exponent.
-    """
+
+def exp(e: Emitter, x: Value) -> Value:
+    """Return exp(x) to about two units in the last place, x limited to where it is normal."""
+    power, series = _exp_parts(e, x)
+    return e.fma(power, series, power)
+
+
+def _exp_parts(e: Emitter, x: Value) -> tuple[Value, Value]:
+    """Return 2ⁿ and exp(r) − 1 for x = n·ln 2 + r, n whole: the exponent written, the series."""
     b = e.builder
     x = _at_most(e, _at_least(e, x, _EXP_RANGE[0]), _EXP_RANGE[1])
     shifted = e.fma(x, _like(e, x, _LOG2_E), _like(e, x, _ROUND))
@@ -55,9 +64,11 @@ def exp(e: Emitter, x: Value) -> Value:
     total = _like(e, x, _EXP_TERMS[0])
     for term in _EXP_TERMS[1:]:
         total = e.fma(total, r, _like(e, x, term))
+    series = b.fmul(total, r)
     integers = INT32 if x.type == FLOAT else e.int_vector
     exponent = b.shl(b.bitcast(shifted, integers), _integers(e, integers, 23))
-    return b.fmul(total, b.bitcast(b.add(exponent, _integers(e, integers, 0x3F800000)), x.type))
+    power = b.bitcast(b.add(exponent, _integers(e, integers, 0x3F800000)), x.type)
+    return power, series
 
 
 def _hard_sigmoid(e: Emitter, x: Value) -> Value:

@@ -35,7 +35,7 @@ class ResponseNormKernel(Kernel):
 
     def label(self) -> str:
         """Return for example "f32-response-norm-0.75"."""
-        return f"f32-response-norm-{self.beta:g}"
+        return f"f32-response-norm-{self.beta!r}"
 
     def body(self, emitter: KernelEmitter) -> None:
         """Write: for each channel and position, sum the squares of the neighbours."""

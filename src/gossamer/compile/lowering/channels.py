@@ -86,7 +86,7 @@ def _select_planes(lowering: Lowering, node: Node, order: np.ndarray) -> None:
 def _select_flat(lowering: Lowering, node: Node, order: tuple[int, ...]) -> None:
     """Copy run by run of consecutive entries; runs of −1 become zeros."""
     source, target = lowering.flat(node.inputs[0]), lowering.new_flat(node.name)
-    for _, run in groupby(enumerate(order), key=lambda item: item[1] - item[0] * (item[1] >= 0)):
+    for _, run in groupby(enumerate(order), key=_run_of):
         entries = list(run)
         start, first = entries[0]
         function = "zero" if first < 0 else "copy"
@@ -99,6 +99,12 @@ def _select_flat(lowering: Lowering, node: Node, order: tuple[int, ...]) -> None
             At(target, 4 * start),
             len(entries),
         )
+
+
+def _run_of(entry: tuple[int, int]) -> tuple[bool, int]:
+    """Return what the entries (place, source) of one run have in common."""
+    place, source = entry
+    return (True, 0) if source < 0 else (False, source - place)
 
 
 def _concat_flat(lowering: Lowering, node: Node) -> None:

@@ -79,7 +79,8 @@ def _sparse_words(rows: ConvRows, members: np.ndarray, kernel: ConvKernel) -> np
         row_offsets = rows.offsets[m // rows.group_rows]
         weights[: len(t), column] = rows.weight[m, t]
         offsets[: len(t), column] = row_offsets[t]
-        offsets[len(t) :, column] = row_offsets[t[-1]] if len(t) else 0
+        # Zero times what lies there must be zero: only the taps of the row are sure to be filled.
+        offsets[len(t) :, column] = row_offsets[t[-1] if len(t) else 0]
     turns = entries // kernel.unroll
     shape = (turns, kernel.unroll * kernel.rows)
     return np.concatenate(
