@@ -54,6 +54,15 @@ def test_interruption_is_one_line_and_status_130(gossamer_program, monkeypatch, 
     assert (done.status, done.err.strip()) == (130, "gossamer: interrupted")
 
 
+def test_too_little_memory_is_one_line_and_status_2(gossamer_program, monkeypatch):
+    def exhaust(*_args, **_options):
+        raise MemoryError
+
+    monkeypatch.setattr("gossamer.cli.output.print_table", exhaust)
+    done = gossamer_program("nets")
+    assert (done.status, done.err) == (2, "gossamer: there is not enough memory for this\n")
+
+
 def test_our_own_bugs_are_not_hidden(monkeypatch):
     def broken(*_args, **_options):
         raise AssertionError("a bug")

@@ -63,6 +63,14 @@ def test_other_files_are_refused(tmp_path, content):
         load_network("digits-plain", path)
 
 
+@pytest.mark.parametrize("notes", ["[]", '"x"', '{"network": 3}', '{"options": [1]}'])
+def test_notes_of_another_kind_are_refused(tmp_path, notes):
+    path = tmp_path / "other.safetensors"
+    save_file({"x": torch.zeros(1)}, path, metadata={"gossamer": notes})
+    with pytest.raises(DataError, match="notes are not those of a network"):
+        load_network("digits-plain", path)
+
+
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(DataError, match=r"absent\.safetensors"):
         load_network("digits-plain", tmp_path / "absent.safetensors")

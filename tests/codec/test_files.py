@@ -70,3 +70,10 @@ def test_a_long_file_is_not_read(tmp_path):
     (tmp_path / "long.goss").write_bytes(bytes(1001))
     with pytest.raises(LimitExceededError, match="too long"):
         load(tmp_path / "long.goss", limits=Limits(file_bytes=1000))
+
+
+@pytest.mark.parametrize("name", ["", "/", "a" * 300])
+def test_impossible_names_are_refused(small_graph, name):
+    for use in (load, lambda path: save(small_graph, path)):
+        with pytest.raises(FormatError):
+            use(name)

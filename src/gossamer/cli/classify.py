@@ -63,11 +63,18 @@ def classify(outputs: np.ndarray, names: Sequence[str], top: int) -> list[list[d
         names: one a class, or empty to use the numbers.
         top: how many, ≥ 1.
 
+    Raises:
+        DataError: if an output is infinite or not a number.
+
     Example:
         >>> classify(np.array([[0.0, 0.0]]), ("cat", "dog"), 1)
         [[{'class': 'cat', 'probability': 0.5}]]
     """
     scores = outputs.reshape(len(outputs), -1).astype(np.float64)
+    if not np.isfinite(scores).all():
+        raise DataError(
+            "the network's output is not finite", hint="look for such numbers in the input"
+        )
     powers = np.exp(scores - scores.max(axis=1, keepdims=True))
     probabilities = powers / powers.sum(axis=1, keepdims=True)
     labels = names if len(names) == scores.shape[1] else [str(i) for i in range(scores.shape[1])]

@@ -68,6 +68,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _complain(error.format_message())  # type: ignore[attr-defined]
     except GossamerError as error:
         return _complain(str(error))
+    except MemoryError:
+        return _complain("there is not enough memory for this")
     except OSError as error:
         if error.filename is None:
             raise

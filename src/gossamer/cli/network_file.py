@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
+from reprlib import repr as short_repr
 from typing import TYPE_CHECKING, Any
 
 from gossamer.errors import DataError, MissingDependencyError, SpecError
@@ -104,8 +105,16 @@ def _read(path: str | Path) -> tuple[dict[str, Any], dict[str, Any]]:
     try:
         with safe_open(path, framework="pt") as file:
             notes = json.loads((file.metadata() or {}).get("gossamer", "{}"))
-            return {key: file.get_tensor(key) for key in file.keys()}, notes  # noqa: SIM118
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     except FileNotFoundError:
         raise DataError("no such file", where=path) from None
     except (SafetensorError, OSError, ValueError) as error:
         raise DataError("not a safetensors file", where=path, got=error) from None
+    match notes:
+        case {"options": options} if not isinstance(options, dict):
+            pass
+        case {"network": network} if not isinstance(network, str):
+            pass
+        case {}:
+            return tensors, notes
+    raise DataError("its notes are not those of a network", where=path, got=short_repr(notes))

@@ -31,6 +31,8 @@ def save(graph: Graph, path: str | Path, *, limits: Limits | None = None) -> Pat
             the file cannot be written.
     """
     path = Path(path)
+    if not path.name:
+        raise FormatError("not the name of a file", where=path)
     if path.suffix.lower() == ".onnx":
         raise FormatError(
             "this writes .goss files, not ONNX", where=path, hint="choose a name that ends in .goss"
@@ -40,12 +42,13 @@ def save(graph: Graph, path: str | Path, *, limits: Limits | None = None) -> Pat
         raise VerificationError("the encoded graph decodes to another one", where=path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        temporary.write_bytes(data)
-        temporary.replace(path)
+        try:
+            temporary.write_bytes(data)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
     except OSError as error:
         raise FormatError("the file cannot be written", where=path, got=error.strerror) from None
-    finally:
-        temporary.unlink(missing_ok=True)
     return path
 
 
@@ -82,11 +85,11 @@ def errors_naming(path: Path) -> Iterator[None]:
 
 def read_bytes(path: Path, limits: Limits) -> bytes:
     """Return a file's bytes; raises FormatError if it is not a file or too long."""
-    if path.is_dir():
-        raise FormatError("this is a directory", where=path, expected="a .goss file")
-    if not path.is_file():
-        raise FormatError("no such file", where=path)
     try:
+        if path.is_dir():
+            raise FormatError("this is a directory", where=path, expected="a .goss file")
+        if not path.is_file():
+            raise FormatError("no such file", where=path)
         with path.open("rb") as file:
             data = file.read(limits.file_bytes + 1)
     except OSError as error:
