@@ -9,7 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gossamer.counts import conv2d_macs, entropy_bits, linear_macs, position_bits
+from gossamer.counts import (
+    conv2d_macs,
+    entropy_bits,
+    linear_macs,
+    peak_live_size,
+    position_bits,
+)
 
 
 def test_alexnet_layers() -> None:
@@ -56,3 +62,28 @@ def test_positions_are_the_entropy_of_the_mask(size: int, data: st.DataObject) -
 
 def test_no_positions_cost_nothing() -> None:
     assert position_bits(0, 0) == position_bits(9, 0) == position_bits(9, 9) == 0
+
+
+@pytest.mark.parametrize(
+    ("sizes", "last_reads", "peak"),
+    [
+        ([], [], 0),
+        ([5], [0], 5),
+        ([5, 3, 1], [1, 2, 2], 8),  # a chain: two neighbours
+        ([5, 3, 1], [2, 2, 2], 9),  # the first is read again at the end
+        ([1, 9, 1, 1], [3, 1, 3, 3], 10),  # nobody reads the large one
+    ],
+)
+def test_peak_live_size(sizes: list[int], last_reads: list[int], peak: int) -> None:
+    assert peak_live_size(sizes, last_reads) == peak
+
+
+@given(st.lists(st.tuples(st.integers(0, 99), st.integers(0, 5)), min_size=1, max_size=12))
+def test_peak_live_size_is_the_largest_sum_over_time(values: list[tuple[int, int]]) -> None:
+    sizes = [size for size, _ in values]
+    last_reads = [made + extra for made, (_, extra) in enumerate(values)]
+    alive = [
+        sum(s for i, s in enumerate(sizes) if i <= time <= last_reads[i])
+        for time in range(max(last_reads) + 1)
+    ]
+    assert peak_live_size(sizes, last_reads) == max(alive)

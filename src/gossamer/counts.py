@@ -1,14 +1,21 @@
-"""The only definition of parameters, nonzeros, MACs and bits.
+"""The only definition of parameters, nonzeros, MACs, live memory, depth and bits.
 
 A *MAC* is one multiply-accumulate of a convolution or linear layer. Not counted as MACs: biases,
 norms, pooling, activations, additions. *Parameters* are all learned numbers, biases and norm scale
 and shift included, running statistics excluded. *Nonzeros* are the entries of weight tensors that
 are not exactly zero. *Effective MACs* are those whose weight is not zero.
+
+*Peak live memory* is the most that the activations of one image take at one time, as float32, while
+the operators run one after the other. A value is alive from the operator that makes it to the last
+that reads it, both included: an operator never writes over what it reads. The input and the output
+count; weights and what an operator needs for itself (an unfolded picture) do not. *Depth* is the
+number of convolutions and linear layers on the path with most of them from input to output.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 from math import prod
 
 import numpy as np
@@ -37,6 +44,24 @@ def linear_macs(weight_shape: Sequence[int]) -> int:
         640
     """
     return prod(weight_shape)
+
+
+def peak_live_size(sizes: Sequence[int], last_reads: Sequence[int]) -> int:
+    """Return the largest sum of the sizes of the values that are alive at one time.
+
+    Args:
+        sizes: of value i, which is made at time i; value 0 is the input.
+        last_reads: time i or later at which value i is read last, i itself if nothing reads it.
+
+    Example:
+        >>> peak_live_size([4, 4, 2, 1], [3, 2, 3, 3])  # the input is added back at the end
+        10
+    """
+    change = [0] * (max(last_reads, default=0) + 2)
+    for made, (size, last) in enumerate(zip(sizes, last_reads, strict=True)):
+        change[made] += size
+        change[last + 1] -= size
+    return max(accumulate(change))
 
 
 def entropy_bits(symbols: np.ndarray) -> float:
