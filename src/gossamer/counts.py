@@ -29,7 +29,7 @@ def conv2d_macs(weight_shape: Sequence[int], output_size: Sequence[int]) -> int:
             the output size.
         output_size: (H, W) of the output.
 
-    Example:
+    Examples:
         >>> conv2d_macs((64, 3, 7, 7), (112, 112))
         118013952
     """
@@ -39,7 +39,7 @@ def conv2d_macs(weight_shape: Sequence[int], output_size: Sequence[int]) -> int:
 def linear_macs(weight_shape: Sequence[int]) -> int:
     """Return the MACs of a linear layer with weight (K, F) for one image.
 
-    Example:
+    Examples:
         >>> linear_macs((10, 64))
         640
     """
@@ -53,7 +53,7 @@ def peak_live_size(sizes: Sequence[int], last_reads: Sequence[int]) -> int:
         sizes: of value i, which is made at time i; value 0 is the input.
         last_reads: time i or later at which value i is read last, i itself if nothing reads it.
 
-    Example:
+    Examples:
         >>> peak_live_size([4, 4, 2, 1], [3, 2, 3, 3])  # the input is added back at the end
         10
     """
@@ -67,7 +67,7 @@ def peak_live_size(sizes: Sequence[int], last_reads: Sequence[int]) -> int:
 def entropy_bits(symbols: np.ndarray) -> float:
     """Return the zero-order entropy of an integer array: n · H(symbol), in bits for all of it.
 
-    Example:
+    Examples:
         >>> entropy_bits(np.array([0, 0, 1, 1]))
         4.0
     """
@@ -80,7 +80,7 @@ def entropy_bits(symbols: np.ndarray) -> float:
 def position_bits(size: int, nonzeros: int) -> float:
     """Return the zero-order bound for storing which entries are nonzero: n · H2(density), in bits.
 
-    Example:
+    Examples:
         >>> position_bits(100, 50)
         100.0
     """

@@ -15,7 +15,7 @@ class GossamerError(Exception):
         expected: what would have been accepted.
         hint: the next step for the user.
 
-    Example:
+    Examples:
         >>> print(ShapeError("channels differ", where="node 'conv1'", got=3, expected=1))
         node 'conv1': channels differ (got 3, expected 1)
     """

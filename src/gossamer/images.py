@@ -42,7 +42,7 @@ class InputRecord:
     Raises:
         SpecError: if a number is out of range or the lengths do not agree.
 
-    Example:
+    Examples:
         >>> record = InputRecord(height=8, width=8, channel_order="L", scale=1 / 255,
         ...                      mean=(0.5,), deviation=(0.25,))
         >>> record.normalise(np.full((8, 8, 1), 255, np.uint8)).shape

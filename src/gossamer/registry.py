@@ -25,7 +25,7 @@ class Registry(Mapping[str, Any]):
     Raises:
         UnknownNameError: on look-up of a name that is not there; it names the nearest ones.
 
-    Example:
+    Examples:
         >>> registry = Registry("function", {"square-root": "math:sqrt"})
         >>> registry["square-root"](9.0)
         3.0

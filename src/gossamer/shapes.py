@@ -33,7 +33,7 @@ def window_output_size(
     Raises:
         ShapeError: if not even one window fits.
 
-    Example:
+    Examples:
         >>> window_output_size(224, 7, stride=2, padding=(3, 3))
         112
         >>> window_output_size(112, 3, stride=2, ceil_mode=True)

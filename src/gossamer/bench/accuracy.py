@@ -22,7 +22,7 @@ def predict_classes(predict: Predict, images: np.ndarray, *, batch: int = 64) ->
     Returns:
         (N,) int64; the first of equal scores wins.
 
-    Example:
+    Examples:
         >>> predict_classes(lambda x: x, np.eye(3, dtype=np.float32)).tolist()
         [0, 1, 2]
     """
@@ -41,7 +41,7 @@ def accuracy(predicted: np.ndarray, labels: np.ndarray) -> float:
     Raises:
         DataError: if the lengths differ or are zero.
 
-    Example:
+    Examples:
         >>> accuracy(np.array([1, 2, 3, 3]), np.array([1, 2, 3, 4]))
         0.75
     """

@@ -120,7 +120,7 @@ def _differences(
 def relative_difference(a: np.ndarray, b: np.ndarray) -> float:
     """Return the largest |a − b|, relative to the largest |b|; infinite if the shapes differ.
 
-    Example:
+    Examples:
         >>> relative_difference(np.array([1.0, 4.5]), np.array([1.0, 4.0]))
         0.125
     """

@@ -54,7 +54,7 @@ class Timing:
         times_ms: one a round, per call, in the order of the rounds.
         repeats: calls in one sample.
 
-    Example:
+    Examples:
         >>> Timing("x", (4.0, 2.0, 3.0), 1).median_ms
         3.0
     """
@@ -98,7 +98,7 @@ def speedup(fast: Timing, slow: Timing) -> Speedup:
     Raises:
         SpecError: if they are not from the same rounds.
 
-    Example:
+    Examples:
         >>> str(speedup(Timing("a", (1.0, 2.0, 1.0), 1), Timing("b", (3.0, 6.0, 3.0), 1)))
         '3.00× (3.00–3.00)'
     """
@@ -129,7 +129,7 @@ def time_interleaved(
     Returns:
         name → samples, in the order of `calls`.
 
-    Example:
+    Examples:
         >>> timings = time_interleaved({"sum": lambda: sum(range(9))}, Protocol(rounds=3))
         >>> len(timings["sum"].times_ms)
         3

@@ -39,7 +39,7 @@ class Machine:
 def detect_machine() -> Machine:
     """Return the machine that this process runs on.
 
-    Example:
+    Examples:
         >>> detect_machine().cores >= 1
         True
     """
@@ -64,7 +64,7 @@ def usable_cores() -> int:
 def parse_cpuinfo(text: str) -> dict[str, str]:
     """Return the fields of the first processor in Linux's `/proc/cpuinfo`.
 
-    Example:
+    Examples:
         >>> parse_cpuinfo("model name : A\\nflags : avx fma\\n\\nmodel name : B\\n")
         {'model name': 'A', 'flags': 'avx fma'}
     """

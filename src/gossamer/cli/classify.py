@@ -66,7 +66,7 @@ def classify(outputs: np.ndarray, names: Sequence[str], top: int) -> list[list[d
     Raises:
         DataError: if an output is infinite or not a number.
 
-    Example:
+    Examples:
         >>> classify(np.array([[0.0, 0.0]]), ("cat", "dog"), 1)
         [[{'class': 'cat', 'probability': 0.5}]]
     """

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 def track(label: str, total: int, *, shown: bool = True) -> Iterator[Callable[[], None]]:
     """Show a bar of `total` steps; yields a function that takes one step.
 
-    Example:
+    Examples:
         >>> with track("counting", 2, shown=False) as advance:
         ...     advance()
         ...     advance()

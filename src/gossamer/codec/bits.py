@@ -15,7 +15,7 @@ from gossamer.errors import FormatError, TruncatedError
 def pack_bits(chunks: Iterable[np.ndarray]) -> bytes:
     """Return arrays of 0 and 1, put one after another, as bytes.
 
-    Example:
+    Examples:
         >>> pack_bits([np.array([1, 0]), np.array([1])]).hex()
         'a0'
     """
@@ -37,7 +37,7 @@ def code_bits(codes: np.ndarray, lengths: np.ndarray) -> np.ndarray:
         codes: (n,) unsigned numbers.
         lengths: (n,) how many low bits of each to write, ≤ 63.
 
-    Example:
+    Examples:
         >>> code_bits(np.array([1, 2]), np.array([1, 3])).tolist()
         [1, 0, 1, 0]
     """
@@ -74,7 +74,7 @@ def windows(data: np.ndarray, width: int) -> np.ndarray:
     Returns:
         (8 n,) uint16.
 
-    Example:
+    Examples:
         >>> windows(np.array([0b10100000, 0, 0], np.uint8), 3).tolist()
         [5, 2, 4, 0, 0, 0, 0, 0]
     """
@@ -103,7 +103,7 @@ def gamma_lengths(values: np.ndarray) -> np.ndarray:
 
     Written in 2·⌊log₂ v⌋ + 1 bits, a number has exactly the leading zeros that tell its length.
 
-    Example:
+    Examples:
         >>> gamma_lengths(np.array([1, 2, 3, 4])).tolist()
         [1, 3, 3, 5]
     """

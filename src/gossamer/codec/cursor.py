@@ -10,7 +10,7 @@ _LONGEST = 9
 def uvarint(value: int) -> bytes:
     """Return a number as LEB128: 7 bits a byte, lowest first, high bit on all but the last byte.
 
-    Example:
+    Examples:
         >>> uvarint(300).hex()
         'ac02'
     """

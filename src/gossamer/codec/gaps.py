@@ -46,7 +46,7 @@ class GapForm:
 def run_gaps(positions: np.ndarray, shape: tuple[int, ...], by_columns: bool) -> np.ndarray:
     """Return the number of entries skipped before each stored one, int64, in the order of the run.
 
-    Example:
+    Examples:
         >>> run_gaps(np.array([1, 2]), (2, 2), by_columns=True).tolist()
         [1, 0]
     """
@@ -60,7 +60,7 @@ def run_gaps(positions: np.ndarray, shape: tuple[int, ...], by_columns: bool) ->
 def to_symbols(gaps: np.ndarray, form: GapForm) -> np.ndarray:
     """Return the gaps as symbols, with the fillers that the width needs.
 
-    Example:
+    Examples:
         >>> to_symbols(np.array([0, 7]), GapForm(bits=2)).tolist()
         [0, 3, 3, 1]
     """
@@ -80,7 +80,7 @@ def to_positions(
         FormatError: if there are not exactly `stored` of them, one lies outside the tensor, or
             fillers follow the last one.
 
-    Example:
+    Examples:
         >>> to_positions(np.array([0, 3, 3, 1]), GapForm(bits=2), (10,), stored=2).tolist()
         [0, 8]
     """
@@ -109,7 +109,7 @@ def symbol_counts(gaps: np.ndarray, occurrences: np.ndarray, form: GapForm) -> n
 def widths(largest_gap: int) -> range:
     """Return the widths in bits that are worth trying: up to 12, or to the first without fillers.
 
-    Example:
+    Examples:
         >>> list(widths(6))
         [1, 2, 3]
     """

@@ -22,7 +22,7 @@ class Limits:
         symbols_per_byte: how many more for each byte of the file. A stream of one repeated symbol
             takes no bits, so the file's length alone does not bound what comes out of it.
 
-    Example:
+    Examples:
         >>> Limits(entries=10**9).entries
         1000000000
     """

@@ -19,7 +19,7 @@ def encode(graph: Graph) -> bytes:
         GraphError: if the graph is not well formed.
         FormatError: if it holds something that the format cannot.
 
-    Example:
+    Examples:
         >>> from gossamer.codec.read import decode
         >>> from gossamer.graph import Dense, Input, Node
         >>> from gossamer.graph.ops import Linear

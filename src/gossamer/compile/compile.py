@@ -35,7 +35,7 @@ def compile(graph: Graph, threads: int = 1, *, measure: bool = True) -> Program:
         GraphError: if this is not a well-formed graph.
         SpecError: for an impossible number of threads.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from gossamer.graph import Dense, Graph, Input, Node
         >>> from gossamer.graph.ops import Conv2d

@@ -77,7 +77,7 @@ class Step:
 def shares(units: int, threads: int) -> np.ndarray:
     """Split `units` of work evenly: (threads, 2) int64 of (begin, end).
 
-    Example:
+    Examples:
         >>> shares(5, 2).tolist()
         [[0, 3], [3, 5]]
     """

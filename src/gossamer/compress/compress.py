@@ -76,7 +76,7 @@ def compress(
         UnsupportedOperatorError: naming the operator that the graph does not have.
         VerificationError: if the graph does not compute what the network does.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from gossamer.compress.prune.gradual import GradualPrune
         >>> from gossamer.nets.create import create_model

@@ -26,7 +26,7 @@ def match_layers(
     Raises:
         PassError: if an expression is not valid or no layer is left.
 
-    Example:
+    Examples:
         >>> from gossamer.nets.create import create_model
         >>> model = create_model("digits-plain")
         >>> list(match_layers(model, [".*"], [r"blocks\\..*"], where="demo"))

@@ -90,7 +90,7 @@ def measure(model: nn.Module, example_inputs: Tensor) -> Measurement:
         model: its mode is restored.
         example_inputs: (N, C, H, W) float32; the first image is used.
 
-    Example:
+    Examples:
         >>> from gossamer.nets.create import create_model
         >>> found = measure(create_model("digits-plain"), torch.zeros(1, 1, 8, 8))
         >>> found.parameters, found.macs

@@ -28,7 +28,7 @@ def load_recipe(source: str | Path | Mapping[str, Any] | Sequence[Pass]) -> Reci
         UnknownNameError: if a recipe or pass is not known.
         DataError: if the file cannot be read.
 
-    Example:
+    Examples:
         >>> [step.name for step in load_recipe("deep-compression")]
         ['gradual-prune', 'share-weights']
     """
@@ -96,7 +96,7 @@ def recipe_from_text(text: str) -> Recipe:
 def recipe_to_text(recipe: Sequence[Pass]) -> str:
     """Return the YAML text of a recipe.
 
-    Example:
+    Examples:
         >>> recipe = load_recipe("digits")
         >>> recipe_from_text(recipe_to_text(recipe)) == recipe
         True

@@ -45,7 +45,7 @@ class Chain:
 def channel_chains(graph: Graph) -> Iterator[Chain]:
     """Yield the chains of a graph, in its order; no node is in two of them.
 
-    Example:
+    Examples:
         >>> from gossamer.graph import Dense, Input
         >>> conv = Node("conv", Conv2d(groups=2), ("x",), {"weight": "w"})
         >>> weights = {"w": Dense(np.ones((4, 2, 1, 1)))}

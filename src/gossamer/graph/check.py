@@ -15,7 +15,7 @@ def distance(output: np.ndarray, reference: np.ndarray) -> float:
     Where the reference is not finite, the output only has to be so too. Relative to the largest
     value, so that a network with huge activations is not measured by its small outputs.
 
-    Example:
+    Examples:
         >>> distance(np.array([1.0, 100.5]), np.array([1.0, 100.0]))
         0.005
     """
@@ -42,7 +42,7 @@ def compare(
 ) -> None:
     """Raise VerificationError, naming `where`, unless `distance` is at most `tolerance`.
 
-    Example:
+    Examples:
         >>> compare("conv1", np.ones(3), np.zeros(3))
         Traceback (most recent call last):
         gossamer.errors.VerificationError: conv1: values differ (got a relative distance of 1,

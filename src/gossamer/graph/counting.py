@@ -75,7 +75,7 @@ def count(graph: Graph, input_shape: Shape | None = None) -> GraphCount:
     Raises:
         ShapeError: if the network does not take that shape.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from gossamer.graph import Dense, Graph, Input, Node
         >>> from gossamer.graph.ops import Linear

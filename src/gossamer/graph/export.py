@@ -51,7 +51,7 @@ def export(
         ShapeError: if the module does not take the example.
         SpecError: if the record does not fit the network.
 
-    Example:
+    Examples:
         >>> import torch
         >>> model = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3), torch.nn.ReLU())
         >>> print(export(model, torch.zeros(1, 1, 8, 8)))

@@ -55,7 +55,7 @@ class Layer:
 def layers_of(graph: Graph) -> tuple[Layer, ...]:
     """Return the layers in an order in which each reads earlier ones only.
 
-    Example:
+    Examples:
         >>> from gossamer.graph import Input
         >>> from gossamer.graph.ops import ChannelPermute
         >>> nodes = (

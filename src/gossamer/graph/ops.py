@@ -470,7 +470,7 @@ def shuffle_order(channels: int, groups: int) -> tuple[int, ...]:
     Input channel a·(C/groups) + b goes to output position b·groups + a (interleaved group
     convolutions, Zhang et al. 2017).
 
-    Example:
+    Examples:
         >>> shuffle_order(6, 2)
         (0, 3, 1, 4, 2, 5)
     """

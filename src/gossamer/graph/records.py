@@ -26,7 +26,7 @@ def op_to_dict(op: Op) -> dict[str, Any]:
     A channel permutation that is a shuffle is written by its number of groups, a selection of
     consecutive channels by its first channel and their count.
 
-    Example:
+    Examples:
         >>> op_to_dict(ChannelPermute((0, 2, 1, 3)))
         {'kind': 'channel_permute', 'channels': 4, 'shuffle': 2}
     """

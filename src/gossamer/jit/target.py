@@ -43,7 +43,7 @@ def initialise_llvm() -> None:
 def host_target() -> Target:
     """Return the target of this machine.
 
-    Example:
+    Examples:
         >>> host_target().lanes in (4, 8, 16)
         True
     """

@@ -40,7 +40,7 @@ def create_model(
         MissingDependencyError: if the library is asked for and not installed.
         SpecError: if the network does not have such an option, or a value is out of range.
 
-    Example:
+    Examples:
         >>> model = create_model("digits-plain", num_classes=3)
         >>> model(torch.zeros(2, 1, 8, 8)).shape
         torch.Size([2, 3])

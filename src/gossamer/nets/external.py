@@ -15,7 +15,7 @@ from gossamer.errors import MissingDependencyError, SpecError, UnknownNameError
 def is_external(name: str) -> bool:
     """Return whether a network's name begins with a library that is passed through to.
 
-    Example:
+    Examples:
         >>> is_external("timm:resnet18"), is_external("resnet-18")
         (True, False)
     """

@@ -55,7 +55,7 @@ def _kind(graph: Graph, chain: Chain) -> bytes:
 def summarise_paths(paths: np.ndarray) -> str:
     """Return in words how many paths there are.
 
-    Example:
+    Examples:
         >>> summarise_paths(np.array([[1, 1], [1, 1]]))
         '1 path from every input to every output'
         >>> summarise_paths(np.array([[2, 0]]))

@@ -20,7 +20,7 @@ def draw_connectivity(graph: Graph) -> str:
     Above: for each kind of chain of group convolutions and permutations, which channel reaches
     which. Below: all layers, with a link from each to those that read it.
 
-    Example:
+    Examples:
         >>> from gossamer.graph import Input, Node
         >>> from gossamer.graph.ops import GlobalAvgPool
         >>> pool = Node("pool", GlobalAvgPool(), ("x",))

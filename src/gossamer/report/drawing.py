@@ -27,7 +27,7 @@ class Drawing:
 def letters(x: float, y: float, text: str, style: str = "") -> str:
     """Return a line of plain text whose left end stands on (x, y).
 
-    Example:
+    Examples:
         >>> letters(0, 12, "a < b", "soft")
         '<text x="0" y="12" class="soft">a &lt; b</text>'
     """
@@ -43,7 +43,7 @@ def text_width(text: str) -> float:
 def shorten(text: str, most: int) -> str:
     """Return text of at most `most` letters, its middle left out where it is longer.
 
-    Example:
+    Examples:
         >>> shorten("features.denseblock1.conv", 15)
         'feature…1.conv'
     """

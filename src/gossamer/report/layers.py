@@ -42,7 +42,7 @@ class LayerLine:
 def layer_lines(graph: Graph) -> tuple[LayerLine, ...]:
     """Return a line for each layer of a graph, at its example size.
 
-    Example:
+    Examples:
         >>> from gossamer.graph import Input
         >>> from gossamer.graph.ops import GlobalAvgPool
         >>> pool = Node("pool", GlobalAvgPool(), ("x",))
@@ -102,7 +102,7 @@ def describe_node(graph: Graph, node: Node) -> str:
 def spans(numbers: Sequence[int]) -> str:
     """Return ascending numbers with runs of three or more, and what is long, written short.
 
-    Example:
+    Examples:
         >>> spans((0, 1, 3, 4, 5))
         '0 1 3–5'
         >>> spans(range(0, 40, 2))

@@ -27,7 +27,7 @@ class Section:
 def paragraph(text: str) -> str:
     """Return plain text as a paragraph.
 
-    Example:
+    Examples:
         >>> paragraph("a < b")
         '<p>a &lt; b</p>'
     """
@@ -58,7 +58,7 @@ def render_page(title: str, lead: str, sections: Sequence[Section], foot: str = 
         sections: in order.
         foot: plain text at the end: what it was made with.
 
-    Example:
+    Examples:
         >>> render_page("Demo", "What it is.", [Section("First", "<p>x</p>")]).count("<h2>")
         1
     """

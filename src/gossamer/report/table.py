@@ -27,7 +27,7 @@ class Table:
     Raises:
         ShapeError: if a row has another number of cells.
 
-    Example:
+    Examples:
         >>> print(Table(("layer", "bytes"), (("conv1", "12"), ("fc", "1,200"))).to_text())
         layer  bytes
         conv1     12

@@ -19,7 +19,7 @@ def aligned_bytes(size_bytes: int) -> np.ndarray:
 def round_up(size_bytes: int) -> int:
     """Round a size up to whole cache lines.
 
-    Example:
+    Examples:
         >>> round_up(65)
         128
     """

@@ -13,7 +13,7 @@ def keep(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def shift(pixels: np.ndarray, rng: np.random.Generator, reach: int = 1) -> np.ndarray:
     """Move each picture by up to `reach` pixels in both directions; what comes in is black.
 
-    Example:
+    Examples:
         >>> rng = np.random.default_rng(0)
         >>> shift(np.ones((2, 8, 8, 1), np.uint8), rng).shape
         (2, 8, 8, 1)

@@ -31,7 +31,7 @@ class Split(Dataset):
     Raises:
         DataError: if shapes, types or labels do not agree.
 
-    Example:
+    Examples:
         >>> record = InputRecord(2, 2, "L", mean=(0.0,), deviation=(1.0,), class_names=("a", "b"))
         >>> split = Split(np.zeros((3, 2, 2, 1), np.uint8), np.array([0, 1, 0]), record)
         >>> split.batch(np.array([0, 2]))[0].shape
@@ -111,7 +111,7 @@ def load_data(name: str, **options: Any) -> Data:
         SpecError: if the loader does not have such an option.
         DataError: if something is missing or cannot be read.
 
-    Example:
+    Examples:
         >>> data = load_data("digits")
         >>> len(data.train), len(data.test), len(data.class_names)
         (1437, 360, 10)
@@ -135,7 +135,7 @@ def mean_and_deviation(
     Rounded to four digits, so that they read well in a file. A channel without variation gets
     deviation 1.
 
-    Example:
+    Examples:
         >>> mean_and_deviation(np.array([0, 255], np.uint8).reshape(1, 1, 2, 1))
         ((0.5,), (0.5,))
     """

@@ -21,7 +21,7 @@ def accuracy(model: nn.Module, split: Split, *, batch_size: int = 500) -> float:
         split: what to label.
         batch_size: images at a time.
 
-    Example:
+    Examples:
         >>> from gossamer.nets.create import create_model
         >>> from gossamer.train.data import load_data
         >>> 0 <= accuracy(create_model("digits-plain"), load_data("digits").test) <= 0.5

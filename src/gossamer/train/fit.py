@@ -59,7 +59,7 @@ def fit(
             the processes do not divide the batch.
         DataError: if the checkpoint cannot be read.
 
-    Example:
+    Examples:
         >>> from gossamer.nets.create import create_model
         >>> from gossamer.train.data import load_data
         >>> history = []

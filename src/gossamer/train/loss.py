@@ -20,7 +20,7 @@ def classification_loss(
         labels: int64 (N,).
         label_smoothing: 0…1.
 
-    Example:
+    Examples:
         >>> import torch
         >>> logits, labels = torch.zeros(2, 4), torch.tensor([0, 3])
         >>> float(classification_loss((logits, logits), labels)) / float(

@@ -26,7 +26,7 @@ def options_from_dict(kind: type[T], data: object, *, where: str) -> T:
         SpecError: if `data` is not a mapping, names an unknown field, or has a value of another
             type; and whatever the class itself raises on values out of range.
 
-    Example:
+    Examples:
         >>> from gossamer.train.recipe import Recipe
         >>> options_from_dict(Recipe, {"epochs": 3, "learning_rate": 1}, where="demo").learning_rate
         1.0

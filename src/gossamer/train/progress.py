@@ -21,7 +21,7 @@ def track(label: str, total: int, *, enabled: bool = True) -> Iterator[Callable[
     Yields:
         A function that advances the bar by one; its optional argument is a note to show.
 
-    Example:
+    Examples:
         >>> with track("counting", 2, enabled=False) as advance:
         ...     advance()
         ...     advance("done")

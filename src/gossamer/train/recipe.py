@@ -46,7 +46,7 @@ class Recipe:
         SpecError: if a number is out of range.
         UnknownNameError: if a name is not known.
 
-    Example:
+    Examples:
         >>> Recipe.from_dict({"epochs": 5, "learning_rate": 0.05}) == Recipe(5, learning_rate=0.05)
         True
     """

@@ -8,7 +8,7 @@ from math import cos, pi
 def cosine(done: float) -> float:
     """Fall from 1 to 0 along half a cosine (Loshchilov & Hutter 2017, eq. 5, without restarts).
 
-    Example:
+    Examples:
         >>> [round(cosine(done), 3) for done in (0, 0.5, 1)]
         [1.0, 0.5, 0.0]
     """
@@ -18,7 +18,7 @@ def cosine(done: float) -> float:
 def step(done: float) -> float:
     """Divide by ten at 1/2, 3/4 and 7/8 (the drops of the IGCV1 training code).
 
-    Example:
+    Examples:
         >>> [round(step(done), 4) for done in (0.4, 0.5, 0.8, 0.9)]
         [1.0, 0.1, 0.01, 0.001]
     """

@@ -34,7 +34,7 @@ _CHUNK = 2**16
 def encode(symbols: np.ndarray, alphabet: int) -> bytes:
     """Return the code table and the codes of the symbols.
 
-    Example:
+    Examples:
         >>> encode(np.array([7, 7, 7]), 8).hex()  # distance 8, length 0, and no bits for the codes
         '11'
     """
@@ -84,7 +84,7 @@ def size_bytes(counts: np.ndarray) -> int:
 def canonical_codes(lengths: np.ndarray) -> np.ndarray:
     """Return the codes: numbered by length, then symbol, each starting where the last one ended.
 
-    Example:
+    Examples:
         >>> canonical_codes(np.array([1, 3, 0, 3, 2])).tolist()
         [0, 6, 0, 7, 2]
     """

@@ -20,7 +20,7 @@ def code_lengths(counts: np.ndarray, limit: int) -> np.ndarray:
     Returns:
         (alphabet,) int64; 0 for the symbol of an alphabet that has only one.
 
-    Example:
+    Examples:
         >>> code_lengths(np.array([8, 4, 1, 1, 0]), 16).tolist()
         [1, 2, 3, 3, 0]
         >>> code_lengths(np.array([8, 4, 1, 1, 0]), 2).tolist()

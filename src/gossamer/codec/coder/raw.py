@@ -14,7 +14,7 @@ _CHUNK = 2**16
 def encode(symbols: np.ndarray, alphabet: int) -> bytes:
     """Return the symbols in fields of equal width.
 
-    Example:
+    Examples:
         >>> encode(np.array([1, 2, 3]), 4).hex()
         '6c'
     """

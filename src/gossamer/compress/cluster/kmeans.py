@@ -34,7 +34,7 @@ def kmeans_1d(
     Returns:
         float64 (≤ k,).
 
-    Example:
+    Examples:
         >>> kmeans_1d(np.array([1.0, 1.2, 5.0, 5.2, 9.1]), 3)
         array([1.1, 5.1, 9.1])
     """
@@ -55,7 +55,7 @@ def kmeans_1d(
 def nearest(values: np.ndarray, centroids: np.ndarray) -> np.ndarray:
     """Return the index of the nearest of ascending centroids, int64 of the values' shape.
 
-    Example:
+    Examples:
         >>> nearest(np.array([0.9, 3.0]), np.array([1.0, 2.0]))
         array([0, 1])
     """

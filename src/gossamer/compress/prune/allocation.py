@@ -26,7 +26,7 @@ def keep_best(
         allocation: one of ALLOCATIONS.
         min_density: fraction that each layer keeps at least, 0…1, and one weight in any case.
 
-    Example:
+    Examples:
         >>> scores = {"a": torch.tensor([1.0, 2.0]), "b": torch.tensor([3.0, 4.0])}
         >>> {k: v.tolist() for k, v in keep_best(scores, 0.5, "global", 0.0).items()}
         {'a': [False, True], 'b': [False, True]}

@@ -13,7 +13,7 @@ def cubic_sparsity(initial: float, final: float, done: float) -> float:
         final: s_f, 0…1.
         done: t/n; taken as 0 below 0 and as 1 above 1.
 
-    Example:
+    Examples:
         >>> [round(cubic_sparsity(0, 0.9, t / 10), 4) for t in (0, 1, 5, 10)]
         [0.0, 0.2439, 0.7875, 0.9]
     """

@@ -64,7 +64,7 @@ def from_torch(model: nn.Module, example_inputs: Any, *, name: str | None = None
     Raises:
         UnsupportedOperatorError: naming the operator and its place in the model.
 
-    Example:
+    Examples:
         >>> print(from_torch(nn.Sequential(nn.Linear(4, 2), nn.ReLU()), torch.zeros(1, 4)))
         graph 'Sequential'
           input: N=1×4

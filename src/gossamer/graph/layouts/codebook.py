@@ -24,7 +24,7 @@ class Codebook(Layout):
     Raises:
         ShapeError: if the parts do not fit together.
 
-    Example:
+    Examples:
         >>> Codebook.from_dense(np.array([[0.0, 2.0, 2.0, -1.0]], np.float32)).codes.tolist()
         [1, 1, 0]
     """

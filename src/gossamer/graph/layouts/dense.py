@@ -17,7 +17,7 @@ class Dense(Layout):
     Args:
         values: float32, any shape.
 
-    Example:
+    Examples:
         >>> Dense(np.array([[0.0, 2.0]])).nonzeros
         1
     """

@@ -23,7 +23,7 @@ class Sparse(Layout):
     Raises:
         ShapeError: if the parts do not fit together.
 
-    Example:
+    Examples:
         >>> Sparse.from_dense(np.array([[0.0, 2.0]], np.float32)).positions.tolist()
         [1]
     """

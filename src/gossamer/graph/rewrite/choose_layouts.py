@@ -26,7 +26,7 @@ def choose_layout(array: np.ndarray) -> Layout:
     A codebook if the nonzero values are at most 256 distinct ones, each used four times or more on
     average; otherwise sparse if at least 30 % are zero; otherwise dense. Vectors stay dense.
 
-    Example:
+    Examples:
         >>> choose_layout(np.eye(4, dtype=np.float32)).kind
         'codebook'
         >>> choose_layout(np.diag(np.arange(4.0))).kind

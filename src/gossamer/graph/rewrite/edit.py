@@ -57,7 +57,7 @@ def with_reordered(
 def free_name(taken: Container[str], wish: str) -> str:
     """Return a weight name that is not taken.
 
-    Example:
+    Examples:
         >>> free_name({}, "conv.bias")
         'conv.bias'
     """

@@ -42,7 +42,7 @@ class Aggregation(nn.Module):
     Raises:
         SpecError: if there is no unit, or an option is out of range.
 
-    Example:
+    Examples:
         >>> from gossamer.nets.connectivity.aggregation import sparse_sources
         >>> units = [nn.Conv2d(c, 4, 1) for c in (6, 10, 8)]
         >>> Aggregation(units, sparse_sources)(torch.zeros(1, 6, 5, 5)).shape
@@ -182,7 +182,7 @@ def concat_stage(
         unit: from (C, K) to a module from (N, C, H, W) to (N, K, H, W).
         **options: of `Aggregation`.
 
-    Example:
+    Examples:
         >>> from gossamer.nets.connectivity.aggregation import dense_sources
         >>> stage, width = concat_stage(8, [4, 4], dense_sources, lambda c, k: nn.Conv2d(c, k, 1))
         >>> width, stage(torch.zeros(1, 8, 5, 5)).shape[1]

@@ -19,7 +19,7 @@ def classifier_chain(
         width: channels that reach the linear layer.
         num_classes: length of the output.
 
-    Example:
+    Examples:
         >>> import torch
         >>> chain = classifier_chain(nn.Conv2d(1, 4, 3), [nn.ReLU()], 4, 10)
         >>> chain(torch.zeros(2, 1, 8, 8)).shape

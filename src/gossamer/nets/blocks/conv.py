@@ -24,7 +24,7 @@ def conv2d(
     Its weight (K, C/G, R, S) is normal with variance 2 / fan-in (He et al. 2015, eq. 10), or
     1 / fan-in where it is `linear`: where no rectifier follows. A bias starts at zero.
 
-    Example:
+    Examples:
         >>> conv2d(8, 16, groups=4).weight.shape
         torch.Size([16, 2, 3, 3])
     """
@@ -58,7 +58,7 @@ def conv_norm_act(
         padding: as for `conv2d`.
         act: makes the activation; None for a linear block.
 
-    Example:
+    Examples:
         >>> [type(layer).__name__ for layer in conv_norm_act(3, 8)]
         ['Conv2d', 'BatchNorm2d', 'ReLU']
     """
@@ -86,7 +86,7 @@ def conv_act(
 ) -> nn.Sequential:
     """Return convolution with bias → ReLU, from (N, C, H, W) to (N, K, H/stride, W/stride).
 
-    Example:
+    Examples:
         >>> conv_act(3, 8, 1).conv.bias.shape
         torch.Size([8])
     """

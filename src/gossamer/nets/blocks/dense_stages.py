@@ -45,7 +45,7 @@ def dense_stages(
     Raises:
         SpecError: if r is out of range, a stage is empty, or a growth is not positive.
 
-    Example:
+    Examples:
         >>> from gossamer.nets.connectivity.aggregation import dense_sources
         >>> growths = [[4] * 2] * 2
         >>> parts, width = dense_stages(8, growths, dense_sources, bottleneck=False, compression=1)
@@ -81,7 +81,7 @@ def cifar_growths(depth: int, growth: int | Sequence[int], bottleneck: bool) -> 
     Raises:
         SpecError: if the depth does not fit, or there are not one or three positive growth rates.
 
-    Example:
+    Examples:
         >>> cifar_growths(16, (2, 3, 4), bottleneck=True)
         [[2, 2], [3, 3], [4, 4]]
     """

@@ -32,7 +32,7 @@ def dense_unit(
         bottleneck: b, the width of the bottleneck in multiples of K (4 in the paper); 0: none.
         conv: makes a convolution from (C, K, kernel).
 
-    Example:
+    Examples:
         >>> dense_unit(24, 12, bottleneck=4).conv1.weight.shape
         torch.Size([48, 24, 1, 1])
     """
@@ -55,7 +55,7 @@ def dense_transition(
 ) -> nn.Sequential:
     """Return norm → ReLU → 1×1 → 2×2 average pool, from (N, C, H, W) to (N, K, H/2, W/2).
 
-    Example:
+    Examples:
         >>> [name for name, _ in dense_transition(8, 4).named_children()]
         ['norm', 'relu', 'conv', 'pool']
     """

@@ -30,7 +30,7 @@ def expander_mask(in_channels: int, out_channels: int, sparsify: int, seed: int)
     Raises:
         SpecError: if X is out of range.
 
-    Example:
+    Examples:
         >>> expander_mask(8, 4, 2, seed=0).sum(1).tolist()
         [4.0, 4.0, 4.0, 4.0]
     """
@@ -58,7 +58,7 @@ class ExpanderConv2d(nn.Conv2d):
         stride: of the convolution.
         seed: of the graph; None draws it from PyTorch's generator.
 
-    Example:
+    Examples:
         >>> conv = ExpanderConv2d(8, 4, 3, sparsify=4, seed=1)
         >>> conv.connections, conv(torch.zeros(1, 8, 5, 5)).shape
         (8, torch.Size([1, 4, 5, 5]))

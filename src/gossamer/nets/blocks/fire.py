@@ -22,7 +22,7 @@ class Fire(nn.Module):
         expand1x1: e1 ≥ 1.
         expand3x3: e3 ≥ 1.
 
-    Example:
+    Examples:
         >>> Fire(96, 16, 64, 64)(torch.zeros(1, 96, 5, 5)).shape
         torch.Size([1, 128, 5, 5])
     """

@@ -34,7 +34,7 @@ class DropPath:
         probability: of each input of a join to be dropped, for the images with `LOCAL`.
         generator: of the local choices; None: PyTorch's own.
 
-    Example:
+    Examples:
         >>> DropPath.only(2, images=3).column.tolist()
         [2, 2, 2]
     """
@@ -94,7 +94,7 @@ class FractalBlock(nn.Module):
     Raises:
         SpecError: if there is no column.
 
-    Example:
+    Examples:
         >>> block = FractalBlock(3, 8, 3, lambda c, k: nn.Conv2d(c, k, 3, padding=1))
         >>> len(list(block.modules())) - 5, block(torch.zeros(2, 3, 8, 8)).shape
         (7, torch.Size([2, 8, 8, 8]))

@@ -31,7 +31,7 @@ class DeeplyFused(nn.Module):
     Raises:
         SpecError: if there is no branch.
 
-    Example:
+    Examples:
         >>> block = DeeplyFused([nn.Identity(), nn.Identity()])
         >>> block(torch.ones(1, 1, 1, 1)).item()
         2.0
@@ -59,7 +59,7 @@ class MergeAndRun(nn.Module):
         out_channels: K of each stream.
         stride: of the first convolution of each F.
 
-    Example:
+    Examples:
         >>> x = torch.zeros(1, 8, 4, 4)
         >>> [tuple(y.shape) for y in MergeAndRun(8, 16, stride=2)((x, x))]
         [(1, 16, 2, 2), (1, 16, 2, 2)]

@@ -19,7 +19,7 @@ from gossamer.errors import SpecError
 def hash_positions(rows: int, columns: int, seed: int) -> np.ndarray:
     """Return a 64-bit hash of every position: (rows, columns) uint64, the same on every machine.
 
-    Example:
+    Examples:
         >>> hash_positions(1, 2, seed=0)
         array([[16294208416658607535,  7960286522194355700]], dtype=uint64)
     """
@@ -47,7 +47,7 @@ class HashedLinear(nn.Module):
     Raises:
         SpecError: if the number of buckets is out of range.
 
-    Example:
+    Examples:
         >>> layer = HashedLinear(784, 100, buckets=9812, seed=1)  # an eighth of 78,500
         >>> sum(p.numel() for p in layer.parameters()), layer(torch.zeros(2, 784)).shape
         (9812, torch.Size([2, 100]))

@@ -10,7 +10,7 @@ from torch import nn
 def linear(in_features: int, out_features: int) -> nn.Linear:
     """Return a linear layer, its weight normal with variance 2 / fan-in, its bias zero.
 
-    Example:
+    Examples:
         >>> linear(4, 2).weight.shape
         torch.Size([2, 4])
     """
@@ -31,7 +31,7 @@ def hidden_layers(
         num_classes: length of the output.
         dropout: probability of a hidden unit to be dropped in training, 0…1.
 
-    Example:
+    Examples:
         >>> [name for name, _ in hidden_layers(8, 4, 2).named_children()]
         ['fc1', 'act1', 'drop1', 'fc2', 'act2', 'drop2', 'fc3']
     """

@@ -22,7 +22,7 @@ class Highway(nn.Module):
         kernel: R = S, odd.
         gate_bias: initial bias of the gate; −1…−4 in the paper, −2 on CIFAR.
 
-    Example:
+    Examples:
         >>> Highway(4)(torch.zeros(1, 4, 5, 5)).shape
         torch.Size([1, 4, 5, 5])
     """

@@ -46,7 +46,7 @@ def igc_block(
     Raises:
         SpecError: if L does not divide both widths.
 
-    Example:
+    Examples:
         >>> block = igc_block(6, 6, 2)
         >>> block.primary.weight.shape, block.secondary.weight.shape
         (torch.Size([6, 3, 3, 3]), torch.Size([6, 2, 1, 1]))
@@ -91,7 +91,7 @@ def igc_unit(
     Returns:
         A module from (N, C, H, W) to (N, G, H/stride, W/stride).
 
-    Example:
+    Examples:
         >>> igc_unit(6, 12, 2, stride=2).shortcut.conv.weight.shape
         torch.Size([12, 3, 1, 1])
     """

@@ -47,7 +47,7 @@ def igcv2_block(
     Raises:
         SpecError: if a group size does not divide its width, or there is no layer `widen_at`.
 
-    Example:
+    Examples:
         >>> block = igcv2_block(64, 64, [1, 8, 8])
         >>> [name for name, _ in block.named_children()]
         ['conv1', 'conv2', 'shuffle2', 'conv3', 'shuffle3', 'norm', 'act']

@@ -50,7 +50,7 @@ def igcv3_block(
     Raises:
         SpecError: if the groups do not divide the widths.
 
-    Example:
+    Examples:
         >>> igcv3_block(8, 8).body.project.conv.weight.shape
         torch.Size([8, 24, 1, 1])
     """

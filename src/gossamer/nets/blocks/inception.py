@@ -38,7 +38,7 @@ class InceptionWidths:
     Raises:
         SpecError: if a width is negative, a reduction has no branch, or there is no branch.
 
-    Example:
+    Examples:
         >>> InceptionWidths(64, 96, 128, 16, 32, 32).total
         256
     """
@@ -79,7 +79,7 @@ class Inception(nn.Module):
     Raises:
         SpecError: if `large` is none of the three.
 
-    Example:
+    Examples:
         >>> module = Inception(8, InceptionWidths(4, 2, 3, 2, 3, 2))
         >>> module(torch.zeros(1, 8, 7, 7)).shape
         torch.Size([1, 12, 7, 7])

@@ -30,7 +30,7 @@ def inverted_residual(
     Returns:
         A module from (N, C, H, W) to (N, K, H/stride, W/stride).
 
-    Example:
+    Examples:
         >>> inverted_residual(8, 8).body.depthwise.conv.weight.shape
         torch.Size([48, 1, 3, 3])
     """

@@ -34,7 +34,7 @@ class LearnedGroupConv(nn.Conv2d):
     Raises:
         SpecError: if a width is not a multiple.
 
-    Example:
+    Examples:
         >>> layer = LearnedGroupConv(8, 4, groups=2, factor=4)
         >>> layer.condense_to(3)
         >>> layer.mask.sum(1).flatten().tolist(), layer.to_index_form().conv.weight.shape
@@ -120,7 +120,7 @@ class LearnedGroupConv(nn.Conv2d):
 class ChannelSelect(nn.Module):
     """Take the channels of (N, C, H, W), or the features of (N, F), that a list names.
 
-    Example:
+    Examples:
         >>> ChannelSelect([2, 0, 2])(torch.tensor([[5.0, 6.0, 7.0]]))
         tensor([[7., 5., 7.]])
     """
@@ -153,7 +153,7 @@ def index_form(
         kept: for each group the C_in/C inputs that it reads; by default neighbours, which an
             index loaded with the weights replaces.
 
-    Example:
+    Examples:
         >>> index_form(8, 4, groups=2, factor=4).select.index.tolist()
         [0, 1, 2, 3]
     """
@@ -174,7 +174,7 @@ def index_form(
 def condensation_stage(progress: float, factor: int) -> int:
     """Return how many steps are due after a fraction of training: all C − 1 by half of it.
 
-    Example:
+    Examples:
         >>> [condensation_stage(p, 4) for p in (0, 0.16, 0.17, 0.34, 0.5, 1)]
         [0, 0, 1, 2, 3, 3]
     """
@@ -189,7 +189,7 @@ def select_features(linear: nn.Linear, kept: int) -> nn.Sequential:
         linear: from (N, F).
         kept: how many of the F inputs to keep, 1 … F.
 
-    Example:
+    Examples:
         >>> layer = select_features(nn.Linear(6, 2), 3)
         >>> layer.linear.in_features, len(layer.select.index)
         (3, 3)

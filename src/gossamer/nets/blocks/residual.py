@@ -28,7 +28,7 @@ class PadShortcut(nn.Module):
     (K − C) // 2 zero channels come first, the rest of them last, as in the CIFAR networks whose
     weights are in circulation; where the zeros stand makes no difference to training.
 
-    Example:
+    Examples:
         >>> import torch
         >>> PadShortcut(2, 4, 2)(torch.ones(1, 2, 3, 3))[0, :, 0, 0]
         tensor([0., 1., 1., 0.])
@@ -67,7 +67,7 @@ def shortcut(
     Raises:
         SpecError: if the option is neither, or A would have to make narrower.
 
-    Example:
+    Examples:
         >>> shortcut(8, 8, 1), shortcut(8, 16, 2, "A")
         (Identity(), PadShortcut(stride=2, padding=(4, 4)))
     """
@@ -142,7 +142,7 @@ def basic(
     Raises:
         SpecError: if the option is unknown or does not fit.
 
-    Example:
+    Examples:
         >>> sum(p.numel() for p in basic(16, 32, stride=2, option="A").parameters())
         13952
     """
@@ -173,7 +173,7 @@ def bottleneck(
     Raises:
         SpecError: if the option is unknown or does not fit.
 
-    Example:
+    Examples:
         >>> import torch
         >>> bottleneck(8, 4, stride=2)(torch.zeros(1, 8, 6, 6)).shape
         torch.Size([1, 16, 3, 3])

@@ -23,7 +23,7 @@ def separable_conv(in_channels: int, out_channels: int, *, stride: int = 1) -> n
     Returns:
         A module from (N, C, H, W) to (N, K, H/stride, W/stride).
 
-    Example:
+    Examples:
         >>> [tuple(p.shape) for p in separable_conv(8, 16).parameters()]
         [(8, 1, 3, 3), (16, 8, 1, 1)]
     """
@@ -48,7 +48,7 @@ def separable_norm_act(in_channels: int, out_channels: int, *, stride: int = 1) 
     Returns:
         A module from (N, C, H, W) to (N, K, H/stride, W/stride).
 
-    Example:
+    Examples:
         >>> separable_norm_act(8, 16).pointwise.conv.weight.shape
         torch.Size([16, 8, 1, 1])
     """

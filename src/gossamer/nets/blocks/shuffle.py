@@ -20,7 +20,7 @@ class ChannelShuffle(nn.Module):
     Raises:
         ShapeError: at the first call, if g does not divide C.
 
-    Example:
+    Examples:
         >>> import torch
         >>> ChannelShuffle(2)(torch.arange(6).reshape(1, 6, 1, 1)).flatten().tolist()
         [0, 3, 1, 4, 2, 5]

@@ -12,7 +12,7 @@ class Skip(nn.Module):
         body: from (N, C, H, W) to (N, K, H', W').
         shortcut: of the same shapes; the identity unless given.
 
-    Example:
+    Examples:
         >>> import torch
         >>> Skip(nn.Identity())(torch.ones(1, 2, 1, 1)).flatten().tolist()
         [2.0, 2.0]

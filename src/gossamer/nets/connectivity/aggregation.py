@@ -25,7 +25,7 @@ Sources = Callable[[int], tuple[int, ...]]
 def chain_sources(layer: int) -> tuple[int, ...]:
     """Return the sources in a plain chain: the layer before.
 
-    Example:
+    Examples:
         >>> chain_sources(9)
         (8,)
     """
@@ -35,7 +35,7 @@ def chain_sources(layer: int) -> tuple[int, ...]:
 def dense_sources(layer: int) -> tuple[int, ...]:
     """Return the sources in full aggregation: all layers before, the oldest first.
 
-    Example:
+    Examples:
         >>> dense_sources(3)
         (0, 1, 2)
     """
@@ -48,7 +48,7 @@ def sparse_sources(layer: int, base: int = 2) -> tuple[int, ...]:
     Raises:
         SpecError: if the base c is below 2.
 
-    Example:
+    Examples:
         >>> sparse_sources(9), sparse_sources(9, base=3)
         ((8, 7, 5, 1), (8, 6, 0))
     """
@@ -63,7 +63,7 @@ def sparse_sources(layer: int, base: int = 2) -> tuple[int, ...]:
 def sources_of(pattern: str, base: int = 2) -> Sources:
     """Return a pattern by its name: "chain", "dense" or "sparse".
 
-    Example:
+    Examples:
         >>> sources_of("sparse", base=4)(17)
         (16, 13, 1)
     """
@@ -81,7 +81,7 @@ def sources_of(pattern: str, base: int = 2) -> Sources:
 def fan_in(layer: int, base: int = 2) -> int:
     """Return how many layers a sparsely aggregating layer l ≥ 1 reads: ⌊log_c l⌋ + 1.
 
-    Example:
+    Examples:
         >>> [fan_in(layer) for layer in (1, 2, 3, 4, 8)]
         [1, 2, 2, 3, 4]
     """
@@ -93,7 +93,7 @@ def links(layers: int, base: int = 2) -> int:
 
     Closed form: each power c^k ≤ n is read by the n + 1 − c^k layers from c^k on.
 
-    Example:
+    Examples:
         >>> links(100), dense_links(100)
         (580, 5050)
     """
@@ -115,7 +115,7 @@ def hops(distance: int, base: int = 2) -> int:
 
     With base 2 it is the number of ones in D.
 
-    Example:
+    Examples:
         >>> hops(0b1011), hops(8, base=3)
         (3, 4)
     """
@@ -130,7 +130,7 @@ def hops(distance: int, base: int = 2) -> int:
 def path_lengths(layers: int, sources: Sources) -> list[int]:
     """Return the fewest links from y_0 to each of y_0 … y_n, found by search: any pattern.
 
-    Example:
+    Examples:
         >>> from functools import partial
         >>> path_lengths(8, partial(sparse_sources, base=2))
         [0, 1, 1, 2, 1, 2, 2, 3, 1]
@@ -146,7 +146,7 @@ def last_readers(layers: int, sources: Sources) -> list[int]:
 
     0 stands for "nobody reads it".
 
-    Example:
+    Examples:
         >>> last_readers(4, sparse_sources)
         [4, 5, 4, 5, 5]
     """
@@ -160,7 +160,7 @@ def last_readers(layers: int, sources: Sources) -> list[int]:
 def last_sparse_reader(source: int, layers: int, base: int = 2) -> int:
     """Return in closed form which layer reads y_j last: j + c^⌊log_c(n + 1 − j)⌋.
 
-    Example:
+    Examples:
         >>> last_sparse_reader(0, 4), last_sparse_reader(1, 4)
         (4, 5)
     """
@@ -177,7 +177,7 @@ def live_counts(last: Sequence[int]) -> list[int]:
     Args:
         last: for each y the last layer that reads it, as `last_readers` gives them.
 
-    Example:
+    Examples:
         >>> live_counts(last_readers(4, sparse_sources))
         [1, 2, 3, 4, 3]
     """
@@ -198,7 +198,7 @@ def peak_live(layers: int, sources: Sources) -> int:
     A y waits from when it is made to when its last reader has read it. Dense aggregation keeps all
     n + 1; sparse aggregation with base 2 about 0.6·n: its gain is in links, not in life times.
 
-    Example:
+    Examples:
         >>> peak_live(12, sparse_sources), peak_live(12, dense_sources)
         (8, 13)
     """

@@ -34,7 +34,7 @@ class GroupConv:
     Raises:
         SpecError: if the groups do not divide both widths.
 
-    Example:
+    Examples:
         >>> GroupConv(6, 6, 2).out_channels
         6
     """
@@ -58,7 +58,7 @@ class Permutation:
     Raises:
         SpecError: if it is not a permutation.
 
-    Example:
+    Examples:
         >>> Permutation((2, 0, 1)).in_channels
         3
     """
@@ -84,7 +84,7 @@ def shuffle(groups: int, channels: int) -> Permutation:
     Raises:
         SpecError: if the groups do not divide the channels.
 
-    Example:
+    Examples:
         >>> shuffle(2, 6).order
         (0, 3, 1, 4, 2, 5)
     """
@@ -102,7 +102,7 @@ def links_of(module: nn.Module) -> list[Link]:
     Raises:
         SpecError: if there is a module that is not a chain, or mixes channels in another way.
 
-    Example:
+    Examples:
         >>> links_of(nn.Sequential(nn.Conv2d(4, 8, 3, groups=2), nn.BatchNorm2d(8), nn.ReLU()))
         [GroupConv(in_channels=4, out_channels=8, groups=2)]
     """
@@ -130,7 +130,7 @@ def path_counts(chain: Sequence[Link]) -> np.ndarray:
         ShapeError: if the widths of two neighbours differ.
         SpecError: if the chain is empty.
 
-    Example:
+    Examples:
         >>> path_counts([GroupConv(4, 4, 2), shuffle(2, 4), GroupConv(4, 4, 2)]).tolist()
         [[1, 1, 1, 1], [1, 1, 1, 1], [1, 1, 1, 1], [1, 1, 1, 1]]
         >>> path_counts([GroupConv(4, 4, 2), GroupConv(4, 4, 2)]).tolist()
@@ -157,7 +157,7 @@ def is_complementary(chain: Sequence[Link], *, strict: bool = True) -> bool:
     super-channels (each branch of the first shares one super-channel, of one size, with each
     branch of the second; see `super_channels`).
 
-    Example:
+    Examples:
         >>> wide = [GroupConv(4, 24, 2), shuffle(2, 24), GroupConv(24, 4, 2)]
         >>> is_complementary(wide), is_complementary(wide, strict=False)
         (False, True)
@@ -170,7 +170,7 @@ def is_complementary(chain: Sequence[Link], *, strict: bool = True) -> bool:
 def composite_sparsity(chain: Sequence[Link]) -> float:
     """Return the fraction of the composite kernel that is zero for want of a path.
 
-    Example:
+    Examples:
         >>> composite_sparsity([GroupConv(4, 4, 2), GroupConv(4, 4, 2)])
         0.5
     """
@@ -186,7 +186,7 @@ def super_channels(first: GroupConv, order: Permutation, second: GroupConv) -> n
     Raises:
         ShapeError: if the widths differ.
 
-    Example:
+    Examples:
         >>> super_channels(GroupConv(4, 24, 2), shuffle(2, 24), GroupConv(24, 4, 2)).tolist()
         [[6, 6], [6, 6]]
     """

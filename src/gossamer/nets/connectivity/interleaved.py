@@ -16,7 +16,7 @@ from math import ceil, e, floor, log, sqrt
 def regular_weights(width: int, taps: int = 9) -> int:
     """Return S·C², the weights of a regular convolution that keeps the width.
 
-    Example:
+    Examples:
         >>> regular_weights(16)
         2304
     """
@@ -31,7 +31,7 @@ def igcv1_weights(primary: int, secondary: int, taps: int = 9) -> int:
         secondary: M, groups of the 1×1 convolution.
         taps: S.
 
-    Example:
+    Examples:
         >>> igcv1_weights(2, 3, taps=25), regular_weights(6, taps=25)
         (462, 900)
     """
@@ -46,7 +46,7 @@ def igcv2_weights(width: int, group_sizes: Sequence[int], taps: int = 9) -> int:
         group_sizes: K_1, …, K_L, channels a group.
         taps: S.
 
-    Example:
+    Examples:
         >>> igcv2_weights(64, [1, 8, 8])
         1600
     """
@@ -69,7 +69,7 @@ def igcv3_weights(
         groups: G1 and G2.
         taps: S.
 
-    Example:
+    Examples:
         >>> igcv3_weights(24, 32)
         5328
     """
@@ -82,7 +82,7 @@ def block_macs(weights: int, output_size: tuple[int, int]) -> int:
 
     Every convolution of such a block works at the output size, at any stride.
 
-    Example:
+    Examples:
         >>> block_macs(igcv1_weights(24, 2), (32, 32))
         2064384
     """
@@ -101,7 +101,7 @@ def igcv3_macs(
 ) -> int:
     """Return the MACs of an IGCV3 block; its expansion works at the input size.
 
-    Example:
+    Examples:
         >>> igcv3_macs(24, 24, (8, 8)) == 64 * igcv3_weights(24, 24)
         True
     """
@@ -115,7 +115,7 @@ def igcv3_macs(
 def igcv3_paths(in_channels: int, expansion: int = 6, groups: tuple[int, int] = (2, 2)) -> int:
     """Return t·C / (G1·G2), the paths between any input and any output of an IGCV3 block.
 
-    Example:
+    Examples:
         >>> igcv3_paths(24)
         36
     """
@@ -127,7 +127,7 @@ def is_wider_than_regular(primary: int, secondary: int, taps: int = 9) -> bool:
 
     G > C at S·C² = G²·(S/L + 1/M), which is L / (L − 1) < M·S.
 
-    Example:
+    Examples:
         >>> is_wider_than_regular(24, 2), is_wider_than_regular(1, 48)
         (True, False)
     """
@@ -140,7 +140,7 @@ def igcv1_width_bound(weights: int, taps: int = 9) -> float:
     (T / (2·√S))^(2/3), reached where L = M·S: by the inequality of the two means,
     L·M·(M·S + L) ≥ 2·√S·G^(3/2).
 
-    Example:
+    Examples:
         >>> round(igcv1_width_bound(4672), 1)
         84.6
     """
@@ -150,7 +150,7 @@ def igcv1_width_bound(weights: int, taps: int = 9) -> float:
 def is_widest(primary: int, secondary: int, taps: int = 9) -> bool:
     """Return whether L = M·S, where an IGCV1 block is as wide as its weights allow.
 
-    Example:
+    Examples:
         >>> is_widest(18, 2), is_widest(24, 2)
         (True, False)
     """
@@ -160,7 +160,7 @@ def is_widest(primary: int, secondary: int, taps: int = 9) -> bool:
 def best_primary(weights: int, secondary: int, taps: int = 9) -> int:
     """Return the largest L with `igcv1_weights(L, M)` ≤ `weights`; 0 if there is none.
 
-    Example:
+    Examples:
         >>> best_primary(4672, 2), best_primary(17536, 1)
         (40, 128)
     """
@@ -174,7 +174,7 @@ def best_primary(weights: int, secondary: int, taps: int = 9) -> int:
 def igcv2_weight_bound(width: int, layers: float, taps: int = 9) -> float:
     """Return C·L·(S·C)^(1/L), which no IGCV2 block with ∏ K_l = C goes below.
 
-    Example:
+    Examples:
         >>> [round(igcv2_weight_bound(64, layers), 1) for layers in (1, 3, 6, 7)]
         [36864.0, 1597.5, 1107.6, 1110.8]
     """
@@ -184,7 +184,7 @@ def igcv2_weight_bound(width: int, layers: float, taps: int = 9) -> float:
 def balanced_group_size(width: int, layers: int, taps: int = 9) -> float:
     """Return (S·C)^(1/L), the common value of S·K_1, K_2, …, K_L in a balanced block.
 
-    Example:
+    Examples:
         >>> round(balanced_group_size(729, 2), 6)
         81.0
     """
@@ -194,7 +194,7 @@ def balanced_group_size(width: int, layers: int, taps: int = 9) -> float:
 def is_balanced(group_sizes: Sequence[int], taps: int = 9) -> bool:
     """Return whether S·K_1 = K_2 = … = K_L, where the weights are fewest for C = ∏ K_l.
 
-    Example:
+    Examples:
         >>> is_balanced([1, 9, 9]), is_balanced([1, 8, 8])
         (True, False)
     """
@@ -207,7 +207,7 @@ def best_layers(width: int, taps: int = 9) -> float:
     It minimises `igcv2_weight_bound` over real L; the minimum is e·C·ln(S·C). The papers' most
     accurate networks use fewer layers.
 
-    Example:
+    Examples:
         >>> round(best_layers(64), 2)
         6.36
     """
@@ -217,7 +217,7 @@ def best_layers(width: int, taps: int = 9) -> float:
 def best_whole_layers(width: int, taps: int = 9) -> int:
     """Return the whole number of layers at which a balanced block has the fewest weights.
 
-    Example:
+    Examples:
         >>> best_whole_layers(64)
         6
     """
@@ -228,7 +228,7 @@ def best_whole_layers(width: int, taps: int = 9) -> int:
 def least_weights(width: int, taps: int = 9) -> float:
     """Return e·C·ln(S·C), the least that any balanced block can have, at L = ln(S·C).
 
-    Example:
+    Examples:
         >>> round(least_weights(64), 1)
         1105.8
     """

@@ -96,7 +96,7 @@ def condense(model: nn.Module, *, halved_head: bool = False) -> nn.Module:
     Raises:
         SpecError: if the model is not condensed to the last stage.
 
-    Example:
+    Examples:
         >>> from gossamer.nets.blocks.learned_group import condense_to
         >>> model = condensenet(10, 3, blocks=(1, 1), growths=(4, 8))
         >>> condense_to(model, 3)

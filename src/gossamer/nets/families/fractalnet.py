@@ -42,7 +42,7 @@ class FractalNet(nn.Module):
     Raises:
         SpecError: if a number is out of range.
 
-    Example:
+    Examples:
         >>> import torch
         >>> model = FractalNet(10, 3, widths=(4, 4), dropout=(0, 0)).eval()
         >>> x = torch.zeros(2, 3, 8, 8)

@@ -46,7 +46,7 @@ _AS_DEEP = (1, 2, 3, 4, 3, 3, 1)
 def scaled_width(width: float, multiple: int = 2) -> int:
     """Return the width rounded to a whole number, then up to the next multiple.
 
-    Example:
+    Examples:
         >>> [scaled_width(0.7 * c) for c in (24, 32, 160)]
         [18, 22, 112]
     """

@@ -37,7 +37,7 @@ _STAGES = (
 def divisible_width(width: float, divisor: int = 8) -> int:
     """Return the nearest multiple of the divisor that is at least 0.9 times the width.
 
-    Example:
+    Examples:
         >>> [divisible_width(0.75 * c) for c in (16, 24, 320)]
         [16, 24, 240]
     """

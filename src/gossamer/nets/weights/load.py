@@ -29,7 +29,7 @@ def load_weights(model: nn.Module, path: str | Path) -> nn.Module:
         DataError: if the file is missing or is not a weight file.
         SpecError: if the weights are of another network; it names the first tensor that differs.
 
-    Example:
+    Examples:
         >>> import tempfile, torch
         >>> from gossamer.nets.create import create_model
         >>> with tempfile.TemporaryDirectory() as folder:

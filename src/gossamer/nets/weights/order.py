@@ -23,7 +23,7 @@ _LATE = (("downsample", "shortcut"), ("aux",), ("fc", "linear", "classifier"))
 def forward_order(names: Iterable[str]) -> list[str] | None:
     """Return names of layers in the order of the network, or None if a word is not known.
 
-    Example:
+    Examples:
         >>> forward_order(["bn1", "conv1", "fc", "layer1.10.conv1", "layer1.2.conv1"])
         ['conv1', 'bn1', 'layer1.2.conv1', 'layer1.10.conv1', 'fc']
         >>> forward_order(["encoder"]) is None

@@ -18,7 +18,7 @@ def load(seed: int = 0) -> Data:
     Args:
         seed: of the draw.
 
-    Example:
+    Examples:
         >>> load().train.pixels.shape
         (1437, 8, 8, 1)
     """
