@@ -101,7 +101,7 @@ def draw(rows: list[tuple[int, str, int, dict[str, float]]], path: Path) -> None
     axes.set(xlabel="depth", ylabel="peak memory of one step, MiB", xscale="log", yscale="log")
     axes.set_title("k = 12, 32×32, batch 4; dotted: what the theory says is kept")
     axes.legend()
-    figure.savefig(path)
+    figure.savefig(path, metadata={"Date": None})
 
 
 def main() -> None:
