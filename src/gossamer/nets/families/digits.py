@@ -49,5 +49,5 @@ def interleaved(
     return classifier_chain(conv_norm_act(in_channels, width // 2), blocks, width, num_classes)
 
 
-PLAIN = Network("digits-plain", plain, (1, 8, 8), 10, _SOURCE, 130_538)
-INTERLEAVED = Network("digits-igc", interleaved, (1, 8, 8), 10, _SOURCE, 112_426)
+PLAIN = Network("digits-plain", plain, (1, 8, 8), 10, _SOURCE, 130_538, 2_083_456)
+INTERLEAVED = Network("digits-igc", interleaved, (1, 8, 8), 10, _SOURCE, 112_426, 1_789_824)
