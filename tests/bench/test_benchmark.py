@@ -97,3 +97,9 @@ def test_relative_difference_of_other_shapes_is_infinite():
 
 def test_relative_difference_of_zeros_is_zero():
     assert relative_difference(np.zeros(2), np.zeros(2)) == 0
+
+
+def test_network_and_input_are_enough(subject, x):
+    pytest.importorskip("onnxruntime")
+    record = benchmark(subject.graph, x, rounds=1)
+    assert [timing.name for timing in record.timings] == ["gossamer", "onnxruntime"]

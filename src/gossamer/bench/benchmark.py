@@ -27,7 +27,7 @@ def benchmark(
     program: Program | Graph,
     x: np.ndarray,
     *,
-    against: Sequence[str] = ("torch", "onnxruntime"),
+    against: Sequence[str] = ("onnxruntime",),
     module: nn.Module | None = None,
     threads: int | None = None,
     rounds: int = 31,
