@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.compile.graphs import assert_equals_interpreter, single, sparse_array
 
 from gossamer.graph.ops import Conv2d
+from tests.compile.graphs import assert_equals_interpreter, single, sparse_array
 
 DENSITIES = (0.0, 0.01, 0.5, 1.0)
 

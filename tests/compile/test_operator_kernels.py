@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
-from tests.compile.graphs import assert_equals_interpreter, single, sparse_array
 
 from gossamer.compile.lowering.lower import LOWERINGS
 from gossamer.graph import Dense, Graph, Input, Node, Sparse
@@ -30,6 +29,7 @@ from gossamer.graph.ops import (
     ScaleShift,
     shuffle_order,
 )
+from tests.compile.graphs import assert_equals_interpreter, program, single, sparse_array
 
 relaxed = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -208,3 +208,21 @@ def _channels(node: Node, channels: int, weights: dict) -> int:
     if isinstance(node.op, Concat):
         return channels + weights[node.name].shape[0]
     return channels
+
+
+@pytest.mark.parametrize("stride", [5, 4096])
+def test_strides_beyond_the_picture_cost_nothing(stride: int) -> None:
+    pool = MaxPool2d((1, 1), (stride, stride))
+    nodes = [Node(f"n{i}", pool, (f"n{i - 1}" if i else "x",)) for i in range(4)]
+    x = np.random.default_rng(0).standard_normal((1, 2, 4, 4)).astype(np.float32)
+    graph = Graph(Input("x", x.shape), tuple(nodes), "n3", {})
+    assert_equals_interpreter(graph, x)
+    with program(graph) as compiled:
+        assert compiled.plan_for((2, 4, 4)).arena.nbytes < 10_000
+
+
+def test_many_strides_in_a_row() -> None:
+    pool = MaxPool2d((2, 2), (2, 2), ceil_mode=True)
+    nodes = [Node(f"n{i}", pool, (f"n{i - 1}" if i else "x",)) for i in range(4)]
+    x = np.random.default_rng(0).standard_normal((1, 2, 37, 21)).astype(np.float32)
+    assert_equals_interpreter(Graph(Input("x", x.shape), tuple(nodes), "n3", {}), x)

@@ -34,3 +34,9 @@ def test_one_pixel_has_a_tile() -> None:
     _, places = region_of((1, 1))
     planes = planes_at(places[0], 3, (1, 1), 8)
     assert (planes.tile_h, planes.tile_w) == (1, 1)
+
+
+def test_after_many_strides_a_new_region_is_cheaper() -> None:
+    region, places = region_of((4, 1))
+    assert region.has_room(places[0].after((4, 4)))
+    assert not region.has_room(places[0].after((5, 5)))

@@ -107,3 +107,14 @@ def test_a_forked_child_is_told_to_compile_again(graph: Graph) -> None:
                 os._exit(0 if "fork" in str(error) else 2)
             os._exit(1)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_plans_of_sizes_long_unused_are_forgotten(graph: Graph) -> None:
+    from gossamer.runtime.program import PLANS_KEPT
+
+    with compile(graph, measure=False) as program:
+        for size in range(4, 4 + PLANS_KEPT + 3):
+            program(np.zeros((1, 4, size, size), np.float32))
+        assert len(program._plans) == PLANS_KEPT
+        x = pictures(1)
+        assert np.allclose(program(x), interpret(graph, x), atol=1e-5)

@@ -100,6 +100,12 @@ class Planes:
             column + self.halo.left
         ) * self.column_bytes
 
+    def offsets(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """Return (rows, columns) int64: `offset` of every pair of tile rows and columns."""
+        return self.offset(0, 0) + (
+            rows[:, None] * self.row_bytes + columns[None, :] * self.column_bytes
+        )
+
     def pixel_index(self) -> np.ndarray:
         """Return (tile_h, tile_w, lanes) int32: y·W + x of each pixel, −1 outside the picture."""
         y, x = self._pixels(np.arange(self.tile_h), np.arange(self.tile_w))
@@ -119,27 +125,22 @@ class Planes:
         columns = np.arange(-self.halo.left, self.tile_w + self.halo.right)
         y, x = self._pixels(rows, columns)
         inside = (y >= 0) & (y < self.height) & (x >= 0) & (x < self.width)
-        moves, masks = [], []
-        for a, row in enumerate(rows):
-            for b, column in enumerate(columns):
-                tile_row, home_row = divmod(int(row), self.tile_h)
-                tile_column, home_column = divmod(int(column), self.tile_w)
-                shift = tile_row * self.split_w + tile_column
-                if (tile_row, tile_column) == (0, 0) and inside[a, b].all():
-                    continue
-                if not inside[a, b].any():
-                    shift = 0  # nothing is read, so read from a safe place
-                moves.append(
-                    (
-                        self.offset(int(row), int(column)),
-                        self.offset(home_row, home_column) + 4 * shift,
-                    )
-                )
-                masks.append(inside[a, b])
-        return (
-            np.array(moves, np.int32).reshape(-1, 2),
-            np.where(np.array(masks).reshape(-1, self.lanes), -1, 0).astype(np.int32),
+        (tile_row, home_row), (tile_column, home_column) = (
+            np.divmod(rows, self.tile_h),
+            np.divmod(columns, self.tile_w),
         )
+        shift = tile_row[:, None] * self.split_w + tile_column[None, :]
+        shift[~inside.any(axis=2)] = 0  # nothing is read, so read from a safe place
+        moves = np.stack(
+            [
+                self.offsets(rows, columns),
+                self.offsets(home_row, home_column) + 4 * shift,
+            ],
+            axis=2,
+        )
+        at_home = (tile_row == 0)[:, None] & (tile_column == 0)[None, :]
+        needed = ~(at_home & inside.all(axis=2))
+        return moves[needed].astype(np.int32), np.where(inside[needed], -1, 0).astype(np.int32)
 
     def _pixels(self, rows: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return y and x, (rows, columns, lanes), of the pixels at tile positions."""

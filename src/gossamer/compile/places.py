@@ -61,16 +61,22 @@ def assign_places(graph: Graph, shapes: Mapping[str, Shape]) -> Places:
     return places
 
 
-def node_halo(node: Node, graph: Graph) -> Halo:
+def window_stride(node: Node, output: Shape) -> tuple[int, int]:
+    """Return the stride that matters: along an axis with one window only, there is none."""
+    stride = getattr(node.op, "stride", (1, 1))
+    return (stride[0] if output[2] > 1 else 1, stride[1] if output[3] > 1 else 1)
+
+
+def node_halo(node: Node, graph: Graph, stride: tuple[int, int]) -> Halo:
     """Return what a node needs around the tiles of its input."""
     op = node.op
     if isinstance(op, Conv2d):
         kernel = graph.weights[node.weights["weight"]].shape[2:]
-        return window_halo((kernel[0], kernel[1]), op.stride, op.padding, op.dilation)
+        return window_halo((kernel[0], kernel[1]), stride, op.padding, op.dilation)
     if isinstance(op, MaxPool2d):
-        return window_halo(op.kernel, op.stride, op.padding, op.dilation)
+        return window_halo(op.kernel, stride, op.padding, op.dilation)
     if isinstance(op, AvgPool2d):
-        return window_halo(op.kernel, op.stride, op.padding, (1, 1))
+        return window_halo(op.kernel, stride, op.padding, (1, 1))
     return Halo()
 
 
@@ -87,16 +93,19 @@ def _reads_planes(node: Node, shapes: Mapping[str, Shape]) -> bool:
 
 def _place_node(graph: Graph, node: Node, shapes: Mapping[str, Shape], places: Places) -> None:
     first = node.inputs[0]
+    is_mean = isinstance(node.op, GlobalAvgPool)
+    stride = (1, 1) if is_mean else window_stride(node, shapes[node.name])
     place = places.homes.get(first) or Region().start()
+    if not place.region.has_room(place.after(stride)):
+        place = Region().start()
     places.reads[node.name] = place
-    halo = node_halo(node, graph)
+    halo = node_halo(node, graph, stride)
     for name in plane_inputs(node, shapes):
         key = (places.root(name), place)
         places.halos[key] = places.halos.get(key, Halo()).union(halo)
         _add_member(place, shapes[name], 1.0)
-    if isinstance(node.op, GlobalAvgPool):
+    if is_mean:
         return
-    stride = getattr(node.op, "stride", (1, 1))
     out = place.after(stride) if stride != (1, 1) else place
     places.homes[node.name] = out
     if isinstance(node.op, ChannelPermute | ChannelSelect) and min(node.op.order) >= 0:

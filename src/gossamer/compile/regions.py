@@ -65,6 +65,17 @@ class Region:
         """Return the place of the first member."""
         return Place(self, (Fraction(1), Fraction(1)))
 
+    def has_room(self, place: Place) -> bool:
+        """Whether planes at this place keep the first member's tile no larger than its picture.
+
+        Tiles shrink by the stride from member to member and have one pixel at least, so that after
+        many strides the first tile would grow beyond all need; then a new region is cheaper.
+        """
+        if not self.members:
+            return True
+        first = self.members[0]
+        return all(first.scale[a] / place.scale[a] <= first.size[a] for a in (0, 1))
+
     def solve(self, lanes: int) -> Solution:
         """Return the cut with the least work."""
         if self._solution is None:

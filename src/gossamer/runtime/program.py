@@ -17,6 +17,9 @@ from gossamer.runtime.native import native_loop
 from gossamer.runtime.plan import Plan
 from gossamer.runtime.workers import Workers
 
+PLANS_KEPT = 8
+"""Input sizes whose plans are kept; the one not used for longest goes first."""
+
 
 class Program:
     """A network as machine code: numpy in, numpy out.
@@ -78,9 +81,11 @@ class Program:
 
     def plan_for(self, image_shape: tuple[int, ...]) -> Plan:
         """Return the plan for images of (C, H, W) or (F,), making it if it is new."""
-        if image_shape not in self._plans:
-            self._plans[image_shape] = self._planner(image_shape)
-        return self._plans[image_shape]
+        plan = self._plans.pop(image_shape, None) or self._planner(image_shape)
+        self._plans[image_shape] = plan  # the last used stands last
+        while len(self._plans) > PLANS_KEPT:
+            del self._plans[next(iter(self._plans))]
+        return plan
 
     def explain(self) -> str:
         """Return, for each layer at the example's size, what runs, what else was tried, and why."""

@@ -20,6 +20,7 @@ from gossamer.graph.ops import Shape
 from gossamer.jit.target import Target
 
 LARGEST_BUFFER_BYTES = 2**31 - 1
+LARGEST_PLANE_BYTES = 2**29
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,10 +37,8 @@ class Grid:
 
     def positions(self) -> np.ndarray:
         """Return (tile_h · tile_w,) int32 byte offsets of all tile positions."""
-        p = self.planes
-        return np.array(
-            [p.offset(r, x) for r in range(p.tile_h) for x in range(p.tile_w)], np.int32
-        )
+        tile_h, tile_w = self.planes.tile_h, self.planes.tile_w
+        return self.planes.offsets(np.arange(tile_h), np.arange(tile_w)).ravel().astype(np.int32)
 
 
 @dataclass
@@ -75,6 +74,12 @@ class Lowering:
     def new_grid(self, value: str, place: Place) -> Grid:
         """Make memory for a value in planes."""
         planes = self.places.planes(value, place, self.shapes[value], self.target.lanes)
+        if planes.size_bytes // planes.channels > LARGEST_PLANE_BYTES:
+            raise CompileError(
+                "a picture is too large",
+                where=f"value {value!r}",
+                got=(planes.height, planes.width),
+            )
         channels = np.arange(planes.channels)
         self.grids[value, place] = Grid(self._buffer(value, planes.size_bytes), planes, channels)
         return self.grids[value, place]

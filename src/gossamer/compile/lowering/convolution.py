@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from gossamer.compile.kernels.conv import ConvKernel
 from gossamer.compile.lowering.context import Grid, Lowering
 from gossamer.compile.lowering.conv_streams import ConvRows, build_streams
 from gossamer.compile.lowering.pixel_tiles import overruns, pixel_tiles
+from gossamer.compile.places import window_stride
 from gossamer.compile.step import Argument, Choice, Step, shares
 from gossamer.graph.graph import Node
 from gossamer.graph.ops import Conv2d
@@ -22,6 +25,8 @@ def lower_conv2d(lowering: Lowering, node: Node, op: Conv2d) -> None:
     """Add the convolution's step."""
     shape, out_shape = lowering.shapes[node.inputs[0]], lowering.shapes[node.name]
     kernel = lowering.graph.weights[node.weights["weight"]].shape[2:]
+    macs = op.macs(out_shape, lowering.graph.weight_shapes(node))
+    op = replace(op, stride=window_stride(node, out_shape))
     reads_outside = any(
         overruns(
             shape[2 + a], out_shape[2 + a], kernel[a], op.stride[a], op.padding[a], op.dilation[a]
@@ -37,7 +42,6 @@ def lower_conv2d(lowering: Lowering, node: Node, op: Conv2d) -> None:
         _choice(lowering, candidate, rows, source, target, op)
         for candidate in candidate_kernels(lowering, op, rows, target, layout.density)
     )
-    macs = op.macs(out_shape, lowering.graph.weight_shapes(node))
     lowering.steps.append(Step(node.name, choices, macs, round(macs * layout.density)))
     lowering.wrote(target)
 

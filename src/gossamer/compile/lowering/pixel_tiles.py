@@ -19,21 +19,17 @@ def pixel_tiles(
     rows, columns = (
         _starts(size, step) for size, step in zip((target.tile_h, target.tile_w), tile, strict=True)
     )
-    table = [
-        (
-            source.offset(r * stride[0], x * stride[1]),
-            target.offset(r, x),
-            (r * target.tile_w + x) * target.column_bytes,
-        )
-        for r in rows
-        for x in columns
-    ]
-    return np.array(table, np.int32)
+    table = (
+        source.offsets(rows * stride[0], columns * stride[1]),
+        target.offsets(rows, columns),
+        (rows[:, None] * target.tile_w + columns[None, :]) * target.column_bytes,
+    )
+    return np.stack([part.ravel() for part in table], axis=1).astype(np.int32)
 
 
-def _starts(size: int, step: int) -> list[int]:
+def _starts(size: int, step: int) -> np.ndarray:
     """Return starts of windows of `step` that cover 0…size, the last moved back to fit."""
-    return [min(start, size - step) for start in range(0, size, step)]
+    return np.minimum(np.arange(0, size, step), size - step)
 
 
 def overruns(size: int, out: int, kernel: int, stride: int, padding: int, dilation: int) -> bool:

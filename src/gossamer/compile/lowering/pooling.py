@@ -7,6 +7,7 @@ import numpy as np
 from gossamer.compile.kernels.pool import PlaneMeanKernel, PoolKernel
 from gossamer.compile.lowering.context import Lowering
 from gossamer.compile.lowering.pixel_tiles import pixel_tiles
+from gossamer.compile.places import window_stride
 from gossamer.graph.graph import Node
 from gossamer.graph.interpret import pool_divisors
 from gossamer.graph.ops import AvgPool2d, GlobalAvgPool, MaxPool2d
@@ -18,14 +19,15 @@ def lower_pool(lowering: Lowering, node: Node, op: MaxPool2d | AvgPool2d) -> Non
     dilation = op.dilation if isinstance(op, MaxPool2d) else (1, 1)
     source = lowering.input_grid(node, fill=float("-inf") if is_max else 0.0)
     target = lowering.output_grid(node)
+    stride = window_stride(node, lowering.shapes[node.name])
     width = min(4, target.planes.tile_w)
-    tiles = pixel_tiles(source.planes, target.planes, op.stride, (1, width))
+    tiles = pixel_tiles(source.planes, target.planes, stride, (1, width))
     rows = (np.arange(op.kernel[0]) * dilation[0] - op.padding[0]) * source.planes.row_bytes
     columns = (np.arange(op.kernel[1]) * dilation[1] - op.padding[1]) * source.planes.column_bytes
     taps = (rows[:, None] + columns[None, :]).ravel().astype(np.int32)
     lowering.emit(
         node.name,
-        PoolKernel("max" if is_max else "mean", width, op.stride[1]),
+        PoolKernel("max" if is_max else "mean", width, stride[1]),
         {
             "input": source.buffer,
             "output": target.buffer,
