@@ -15,6 +15,7 @@ from gossamer.bench.record import Record
 from gossamer.compile.compile import compile
 from gossamer.errors import SpecError, VerificationError
 from gossamer.graph import Graph, infer_shapes
+from gossamer.graph.check import distance
 from gossamer.runtime.program import Program
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def _differences(
     first, expected = next(iter(outputs.items()))
     differences = {}
     for name, output in outputs.items():
-        difference = relative_difference(output, expected)
+        difference = distance(output, expected)
         if not difference <= tolerance:
             raise VerificationError(
                 f"the outputs of {name} and {first} differ",
@@ -115,16 +116,3 @@ def _differences(
             )
         differences[name] = difference
     return differences
-
-
-def relative_difference(a: np.ndarray, b: np.ndarray) -> float:
-    """Return the largest |a − b|, relative to the largest |b|; infinite if the shapes differ.
-
-    Examples:
-        >>> relative_difference(np.array([1.0, 4.5]), np.array([1.0, 4.0]))
-        0.125
-    """
-    if a.shape != b.shape:
-        return float("inf")
-    scale = float(np.abs(b).max(initial=0.0)) or 1.0
-    return float(np.abs(a - b).max(initial=0.0)) / scale

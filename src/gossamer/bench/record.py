@@ -12,6 +12,7 @@ from typing import Any
 from gossamer.bench.clock import Speedup, Timing, speedup
 from gossamer.bench.machine import Machine
 from gossamer.errors import DataError
+from gossamer.replacing import replacing
 
 
 @dataclass(frozen=True)
@@ -89,9 +90,8 @@ def write_records(path: str | Path, records: Iterable[Record]) -> None:
     """Write records as JSON lines, one a line; replaces the file in one step."""
     path = Path(path)
     text = "".join(json.dumps(record.to_dict()) + "\n" for record in records)
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
+    with replacing(path) as partial:
+        partial.write_text(text, encoding="utf-8")
 
 
 def read_records(path: str | Path) -> list[Record]:

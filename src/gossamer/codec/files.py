@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +11,7 @@ from gossamer.codec.read import decode
 from gossamer.codec.write import encode
 from gossamer.errors import FormatError, LimitExceededError, VerificationError
 from gossamer.graph import Graph
+from gossamer.replacing import replacing
 
 
 def save(graph: Graph, path: str | Path, *, limits: Limits | None = None) -> Path:
@@ -40,13 +40,9 @@ def save(graph: Graph, path: str | Path, *, limits: Limits | None = None) -> Pat
     data = encode(graph)
     if decode(data, limits) != graph:
         raise VerificationError("the encoded graph decodes to another one", where=path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        try:
-            temporary.write_bytes(data)
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with replacing(path) as partial:
+            partial.write_bytes(data)
     except OSError as error:
         raise FormatError("the file cannot be written", where=path, got=error.strerror) from None
     return path

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +27,7 @@ from gossamer.graph.ops import (
     ScaleShift,
 )
 from gossamer.graph.verify import infer_shapes, verify
+from gossamer.replacing import replacing
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
@@ -66,14 +65,8 @@ def save_onnx(graph: Graph, path: str | Path) -> Path:
     """
     target = Path(path)
     data = to_onnx(graph).SerializeToString()
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        Path(temporary).replace(target)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with replacing(target) as partial:
+        partial.write_bytes(data)
     return target
 
 

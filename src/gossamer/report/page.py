@@ -8,6 +8,8 @@ from html import escape
 from importlib.resources import files
 from pathlib import Path
 
+from gossamer.replacing import replacing
+
 
 @dataclass(frozen=True)
 class Section:
@@ -77,10 +79,8 @@ def render_page(title: str, lead: str, sections: Sequence[Section], foot: str = 
 
 def write_page(path: str | Path, page: str) -> None:
     """Write a page; replaces the file in one step."""
-    path = Path(path)
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_text(page, encoding="utf-8")
-    temporary.replace(path)
+    with replacing(path) as partial:
+        partial.write_text(page, encoding="utf-8")
 
 
 def _render_section(section: Section) -> str:

@@ -8,7 +8,6 @@ the epoch's number alone.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn, optim
 
 from gossamer.errors import DataError
+from gossamer.replacing import replacing
 from gossamer.train.history import EpochRecord
 from gossamer.train.recipe import Recipe
 
@@ -43,13 +43,9 @@ def write_tensors(
     """Write tensors and JSON notes to a safetensors file, under a temporary name first."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        copies = {key: value.detach().cpu().clone().contiguous() for key, value in tensors.items()}
+    copies = {key: value.detach().cpu().clone().contiguous() for key, value in tensors.items()}
+    with replacing(path) as partial:
         save_file(copies, partial, metadata={"gossamer": json.dumps(notes)})
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def read_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict]:
