@@ -20,8 +20,7 @@ def test_the_new_file_takes_the_place_of_the_old(tmp_path: Path) -> None:
 def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "note"
     path.write_text("old")
-    with pytest.raises(KeyError), replacing(path) as partial:
-        partial.write_text("half")
-        raise KeyError
+    with pytest.raises(FileNotFoundError), replacing(path) as partial:
+        partial.with_name("absent").rename(partial)
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
