@@ -76,25 +76,36 @@ def candidate_kernels(
     lowering: Lowering, op: Conv2d, rows: ConvRows, target: Grid, density: float
 ) -> list[ConvKernel]:
     """Return the kernels worth trying, the likeliest first."""
+    act = op.activation
     registers = 32 if lowering.target.lanes == 16 else 16
+    sparse, dense = _row_counts(target, rows.group_rows, registers)
     candidates = []
     if density < SPARSE_BELOW:
         candidates += [
-            ConvKernel(
-                r, *_tile(target, r, registers // 2), op.stride[1], False, unroll, op.activation
-            )
-            for r, unroll in ((1, 2), (2, 2))
-            if r <= len(rows.weight)
+            ConvKernel(r, *_tile(target, r, registers // 2), op.stride[1], False, unroll, act)
+            for r, unroll in sparse
         ]
     if density > DENSE_ABOVE or not candidates:
-        height = min(rows.group_rows, 4)
         candidates += [
-            ConvKernel(
-                r, *_tile(target, r, registers * 3 // 4), op.stride[1], True, 1, op.activation
-            )
-            for r in sorted({height, min(rows.group_rows, 6)})
+            ConvKernel(r, *_tile(target, r, registers * 3 // 4), op.stride[1], True, 1, act)
+            for r in dense
         ]
     return candidates
+
+
+def _row_counts(target: Grid, most: int, registers: int) -> tuple[list[tuple[int, int]], list[int]]:
+    """Return (rows, unroll) of sparse and rows of dense candidates, at most `most` rows.
+
+    A processor needs some eight sums at once to be busy. Large pictures give them as pixels of a
+    tile; small ones, of one or two vectors, only as rows.
+    """
+    vectors = target.planes.tile_h * target.planes.tile_w
+    sparse = [(1, 2), (2, 2)]
+    dense = [min(most, 4), min(most, 6)]
+    if vectors < 8:
+        sparse.append((8 // vectors, 1))
+        dense.append(min(most, registers * 3 // 4 // vectors))
+    return sorted({(min(r, most), u) for r, u in sparse}), sorted(set(dense))
 
 
 def _tile(target: Grid, rows: int, accumulators: int) -> tuple[int, int]:
