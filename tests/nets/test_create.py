@@ -24,3 +24,9 @@ def test_unknown_option_lists_the_known_ones():
 def test_options_reach_the_family():
     assert create_model("digits-plain", width=16).head.in_features == 16
     assert create_model("digits-igc", primary=2, secondary=4).head.in_features == 8
+
+
+@pytest.mark.parametrize("width", [-1, "a", 2.5, None])
+def test_options_that_no_network_can_have_are_named(width):
+    with pytest.raises(SpecError, match="digits-plain"):
+        create_model("digits-plain", width=width)

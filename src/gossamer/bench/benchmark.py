@@ -28,7 +28,7 @@ def benchmark(
     program: Program | Graph,
     x: np.ndarray,
     *,
-    against: Sequence[str] = ("onnxruntime",),
+    against: str | Sequence[str] = ("onnxruntime",),
     module: nn.Module | None = None,
     threads: int | None = None,
     rounds: int = 31,
@@ -41,7 +41,7 @@ def benchmark(
     Args:
         program: a compiled network, or a graph to compile.
         x: (N, C, H, W) float32.
-        against: keys of `gossamer.bench.engines.ENGINES`.
+        against: one or several keys of `gossamer.bench.engines.ENGINES`.
         module: the PyTorch module, needed by the engine "torch" only.
         threads: for every engine, ≥ 1; the program's unless given, or 1.
         rounds: samples of each engine, ≥ 1.
@@ -63,6 +63,7 @@ def benchmark(
     threads = _threads(compiled, threads)
     x = np.ascontiguousarray(x, np.float32)
     infer_shapes(graph, x.shape)
+    against = (against,) if isinstance(against, str) else against
     names = ["gossamer", *(name for name in dict.fromkeys(against) if name != "gossamer")]
     classes = {name: ENGINES[name] for name in names}
     with ExitStack() as stack:

@@ -58,7 +58,17 @@ def create_model(
             "in_channels": in_channels or network.input_shape[0],
         }
         _check_options(network, wanted, options)
-        return network.build(**wanted, **options)
+        try:
+            return network.build(**wanted, **options)
+        except SpecError:
+            raise
+        except (TypeError, ValueError, RuntimeError, ZeroDivisionError) as error:
+            raise SpecError(
+                "the network cannot be built with these options",
+                where=network.name,
+                got={**wanted, **options},
+                hint=str(error).partition("\n")[0],
+            ) from error
 
 
 def _check_options(network: Network, wanted: dict[str, int], options: dict[str, Any]) -> None:
