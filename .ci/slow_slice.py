@@ -17,7 +17,10 @@ def main() -> int:
     options = parser.parse_args()
     tests = slow_tests()
     random.Random(options.seed).shuffle(tests)
-    print(f"slow slice: {len(tests)} tests, {options.minutes} minutes, --seed {options.seed}", flush=True)
+    print(
+        f"slow slice: {len(tests)} tests, {options.minutes} minutes, --seed {options.seed}",
+        flush=True,
+    )
     deadline, status, ran = time.monotonic() + 60 * options.minutes, 0, 0
     for test in tests:
         left = deadline - time.monotonic()
@@ -31,9 +34,13 @@ def main() -> int:
 
 def slow_tests() -> list[str]:
     """Return the names of all slow tests."""
-    command = [sys.executable, "-m", "pytest", "-m", "slow", "--collect-only", "-q"]
+    # -v against the -q of the project's options: one line a test.
+    command = [sys.executable, "-m", "pytest", "-m", "slow", "--collect-only", "-v", "-q"]
     listing = subprocess.run(command, capture_output=True, text=True, check=False).stdout
-    return [line for line in listing.splitlines() if "::" in line]
+    tests = [line for line in listing.splitlines() if "::" in line]
+    if not tests:
+        raise SystemExit(f"slow slice: no slow tests found\n{listing}")
+    return tests
 
 
 def run(test: str, seconds: float) -> int:
