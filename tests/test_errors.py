@@ -7,7 +7,7 @@ import inspect
 import pytest
 
 from gossamer import errors
-from gossamer.errors import GossamerError
+from gossamer.errors import GossamerError, MissingDependencyError, missing_dependency
 
 ALL = [c for _, c in inspect.getmembers(errors, inspect.isclass) if issubclass(c, GossamerError)]
 
@@ -55,3 +55,15 @@ def test_every_error_reads_the_same_and_keeps_its_parts(cls: type[GossamerError]
 )
 def test_callers_may_catch_the_fitting_builtin(cls: type, builtin: type) -> None:
     assert issubclass(cls, builtin)
+
+
+def test_a_missing_extra_is_named():
+    error = missing_dependency(ModuleNotFoundError("No module named 'torch'", name="torch._C"))
+    assert isinstance(error, MissingDependencyError)
+    assert "needs torch" in str(error)
+    assert "[train]" in str(error)
+
+
+def test_other_missing_modules_stay_what_they_are():
+    error = ModuleNotFoundError("No module named 'nosuch'", name="nosuch")
+    assert missing_dependency(error) is error

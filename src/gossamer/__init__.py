@@ -15,6 +15,8 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any
 
+from gossamer.errors import missing_dependency
+
 __version__ = "0.1.0"
 
 _PUBLIC = {
@@ -35,7 +37,10 @@ def __getattr__(name: str) -> Any:
     if name not in _PUBLIC:
         raise AttributeError(f"module 'gossamer' has no attribute {name!r}")
     module, attribute = _PUBLIC[name].split(":")
-    value = getattr(import_module(module), attribute)
+    try:
+        value = getattr(import_module(module), attribute)
+    except ModuleNotFoundError as error:
+        raise missing_dependency(error) from None
     globals()[name] = value
     return value
 

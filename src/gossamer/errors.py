@@ -109,3 +109,27 @@ class UnknownNameError(GossamerError, KeyError):
 
 class MissingDependencyError(GossamerError, ImportError):
     """An optional package is needed and not installed."""
+
+
+_EXTRAS = {
+    "torch": "train",
+    "accelerate": "train",
+    "safetensors": "train",
+    "sklearn": "train",
+    "yaml": "train",
+    "onnx": "onnx",
+    "onnxruntime": "bench",
+    "openvino": "bench",
+    "PIL": "report",
+}
+
+
+def missing_dependency(error: ModuleNotFoundError) -> ImportError:
+    """Return what to raise for a failed import: our own error if an extra of gossamer brings it."""
+    package = (error.name or "").partition(".")[0]
+    if package not in _EXTRAS:
+        return error
+    return MissingDependencyError(
+        f"this needs {package}, which is not installed",
+        hint=f"install gossamer with the extra [{_EXTRAS[package]}]",
+    )

@@ -14,6 +14,8 @@ from typing import Any
 
 from gossamer.errors import UnknownNameError
 
+_NAMES_SHOWN = 12
+
 
 class Registry(Mapping[str, Any]):
     """A read-only mapping from names to lazily imported objects.
@@ -42,10 +44,16 @@ class Registry(Mapping[str, Any]):
         if name not in self._targets:
             near = get_close_matches(str(name), self._targets, n=3, cutoff=0.5)
             known = " or ".join(repr(n) for n in near)
-            hint = f"did you mean {known}?" if near else f"known: {', '.join(self._targets)}"
+            hint = f"did you mean {known}?" if near else f"known: {self._listing()}"
             raise UnknownNameError(f"unknown {self.kind} {name!r}", hint=hint)
         module, attribute = self._targets[name].split(":")
         return getattr(import_module(module), attribute)
+
+    def _listing(self) -> str:
+        """Return the names, not all of them where there are many."""
+        shown = ", ".join(list(self._targets)[:_NAMES_SHOWN])
+        rest = len(self._targets) - _NAMES_SHOWN
+        return f"{shown} and {rest} more" if rest > 0 else shown
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._targets)

@@ -70,3 +70,9 @@ def test_our_own_bugs_are_not_hidden(monkeypatch):
     monkeypatch.setattr("gossamer.cli.output.print_table", broken)
     with pytest.raises(AssertionError, match="a bug"):
         program.main(["nets"])
+
+
+def test_without_a_verb_it_prints_its_help(capsys):
+    assert program.main([]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if line.strip().startswith("demo")]

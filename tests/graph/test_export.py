@@ -154,3 +154,14 @@ def test_pruned_channels_leave_the_graph() -> None:
     graph = export(model, torch.randn(1, 3, 8, 8))
     assert graph.weight_shapes(graph.node("0"))["weight"] == (5, 3, 3, 3)
     assert graph.weight_shapes(graph.node("8"))["weight"] == (5, 5)
+
+
+@pytest.mark.parametrize(
+    ("size", "names", "message"),
+    [(9, ("a", "b"), "another picture size"), (8, ("a", "b", "c"), "another number of classes")],
+)
+def test_a_record_of_another_network_is_refused(size, names, message):
+    record = InputRecord(size, size, "L", mean=(0.0,), deviation=(1.0,), class_names=names)
+    model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    with pytest.raises(SpecError, match=message):
+        export(model, torch.zeros(1, 1, 8, 8), record=record)

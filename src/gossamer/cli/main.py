@@ -17,7 +17,7 @@ from gossamer.cli.inspect import inspect
 from gossamer.cli.nets import nets
 from gossamer.cli.run import run
 from gossamer.cli.train import train
-from gossamer.errors import GossamerError
+from gossamer.errors import GossamerError, missing_dependency
 
 _INTERRUPTED = 130  # what a shell reports for Ctrl-C: 128 + SIGINT
 # click.ClickException, wherever this version of typer keeps it.
@@ -26,7 +26,6 @@ _CommandLineError: type[Exception] = typer.BadParameter.__mro__[2]  # type: igno
 app = typer.Typer(
     name="gossamer",
     help="Make convolutional networks sparse and compact: a smaller file, less CPU time.",
-    no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -63,11 +62,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     try:
         arguments = sys.argv[1:] if arguments is None else list(arguments)
-        status = app(arguments, prog_name="gossamer", standalone_mode=False)
+        status = app(arguments or ["--help"], prog_name="gossamer", standalone_mode=False)
     except _CommandLineError as error:
         return _complain(error.format_message())  # type: ignore[attr-defined]
     except GossamerError as error:
         return _complain(str(error))
+    except ModuleNotFoundError as error:
+        missing = missing_dependency(error)
+        if missing is error:
+            raise
+        return _complain(str(missing))
     except MemoryError:
         return _complain("there is not enough memory for this")
     except OSError as error:

@@ -152,3 +152,18 @@ def _check_record(graph: Graph) -> None:
         raise SpecError(
             "the input record does not fit the network", got=wanted, expected=str(graph.input)
         )
+    if (record.height, record.width) != graph.input.example[2:]:
+        raise SpecError(
+            "the input record has another picture size than the example",
+            got=(record.height, record.width),
+            expected=graph.input.example[2:],
+            hint="give an example of the size that the data has",
+        )
+    classes = infer_shapes(graph)[graph.output][-1]
+    if record.class_names and len(record.class_names) != classes:
+        raise SpecError(
+            "the input record names another number of classes than the network has",
+            got=len(record.class_names),
+            expected=classes,
+            hint="make the network with num_classes of the data",
+        )
