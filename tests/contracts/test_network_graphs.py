@@ -51,11 +51,12 @@ def test_module_graph_file_and_program_agree(name: str, size: int) -> None:
     graph = export(model, x, name=name)
     with torch.no_grad():
         single, double = model(x).numpy(), model.double()(x.double()).numpy()
-    tolerance = max(TOLERANCE, 4 * differ_by(single, double))
-    assert differ_by(interpret(graph, x.numpy()), double) <= tolerance
+    rounding = differ_by(single, double)
+    assert differ_by(interpret(graph, x.numpy()), double) <= max(TOLERANCE, 4 * rounding)
     assert decode(encode(graph)) == graph
     with compile(graph, measure=False) as program:
-        assert differ_by(program(x.numpy()), double) <= tolerance
+        # A kernel adds thousands of terms one after the other, torch in blocks.
+        assert differ_by(program(x.numpy()), double) <= max(TOLERANCE, 16 * rounding)
     record = NETWORKS[name]
     if record.macs is not None and size == record.input_shape[1]:
         assert sum(row.macs for row in count(graph).nodes) == record.macs
