@@ -18,7 +18,7 @@ class OpenVino(Engine):
 
     def __init__(self, subject: Subject, *, threads: int = 1) -> None:
         try:
-            import openvino
+            import openvino  # pyright: ignore[reportMissingImports]
         except ImportError:
             raise MissingDependencyError(
                 "OpenVINO is not installed", hint="pip install 'gossamer[bench,onnx]'"
