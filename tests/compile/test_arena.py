@@ -8,12 +8,13 @@ from hypothesis import strategies as st
 
 from gossamer.compile.arena import lifetimes, place_buffers
 from gossamer.compile.kernels.move import HaloKernel
-from gossamer.compile.step import At, Buffer, Choice, Step
+from gossamer.compile.step import Argument, At, Buffer, Choice, Step, touched_buffers
 
 
-def step(*buffers: Buffer) -> Step:
-    arguments = {str(i): buffer for i, buffer in enumerate(buffers)}
-    return Step("node", (Choice(HaloKernel(), arguments),))
+def step(*buffers: Buffer | At) -> Step:
+    arguments: dict[str, Argument] = {str(i): buffer for i, buffer in enumerate(buffers)}
+    choice = Choice(HaloKernel(), lambda: arguments)
+    return Step("node", (choice,), touched_buffers(arguments))
 
 
 @given(st.lists(st.integers(1, 500), min_size=1, max_size=12), st.integers(0, 2**31))

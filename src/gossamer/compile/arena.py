@@ -34,7 +34,7 @@ def lifetimes(steps: Sequence[Step], kept: Sequence[Buffer] = ()) -> dict[Buffer
     """Return buffer → (first step, last step)."""
     lives: dict[Buffer, tuple[int, int]] = {buffer: (0, len(steps)) for buffer in kept}
     for index, step in enumerate(steps):
-        for buffer in step.choices[0].buffers():
+        for buffer in step.buffers:
             first, last = lives.get(buffer, (index, index))
             lives[buffer] = (first, max(last, index))
     return lives

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 from llvmlite import ir
@@ -14,6 +15,19 @@ from gossamer.compile.step import Argument, At, Buffer, Choice
 from gossamer.jit.target import Target
 from gossamer.jit.toolchain import Code, compile_ir
 from gossamer.runtime.memory import MARGIN_BYTES, aligned_bytes
+
+
+@dataclass(frozen=True, eq=False)
+class Bound:
+    """A choice with addresses.
+
+    Args:
+        step: (2,) int64, addresses of kernel and arguments: a row of the table of steps.
+        tables: what the addresses point to, beside the arena; they live as long as this object.
+    """
+
+    step: np.ndarray
+    tables: tuple[np.ndarray, ...]
 
 
 class Binding:
@@ -30,46 +44,31 @@ class Binding:
         self.arena = aligned_bytes(MARGIN_BYTES + size_bytes + MARGIN_BYTES)
         kernels = {choice.kernel for step in lowered.steps for choice in step.choices}
         self.code = compile_kernels(kernels, target)
-        self._tables: list[np.ndarray] = []
 
     def view(self, buffer: Buffer, entries: int) -> np.ndarray:
         """Return the first float32 entries of a buffer."""
         start = MARGIN_BYTES + self._offsets[buffer]
         return self.arena[start : start + 4 * entries].view(np.float32)
 
-    def steps(self, choices: Sequence[Choice]) -> np.ndarray:
-        """Return the (n, 2) table of kernel and argument addresses; the binding keeps it alive."""
-        rows = [
-            (self.code.address(c.kernel.name(self._target)), self._arguments(c)) for c in choices
-        ]
-        return self._keep(np.array(rows, np.int64).reshape(-1, 2))
-
-    def tables(self) -> tuple[np.ndarray, ...]:
-        """Return everything that addresses point to, beside the arena."""
-        return tuple(self._tables)
-
-    def forget_tables(self) -> None:
-        """Let go of what was tried; steps that were asked for before must not run any more."""
-        self._tables.clear()
-
-    def _arguments(self, choice: Choice) -> int:
+    def bind(self, choice: Choice) -> Bound:
+        """Make the choice's tables and return it with their addresses."""
+        tables: list[np.ndarray] = []
+        arguments = choice.build()
         block = np.array(
-            [self._address(choice.arguments[slot]) for slot in choice.kernel.slots], np.int64
+            [self._address(arguments[slot], tables) for slot in choice.kernel.slots], np.int64
         )
-        return self._keep(block).ctypes.data
+        code = self.code.address(choice.kernel.name(self._target))
+        return Bound(np.array([code, block.ctypes.data], np.int64), (*tables, block))
 
-    def _address(self, argument: Argument) -> int:
+    def _address(self, argument: Argument, tables: list[np.ndarray]) -> int:
         if isinstance(argument, Buffer):
             return self.arena.ctypes.data + MARGIN_BYTES + self._offsets[argument]
         if isinstance(argument, At):
-            return self._address(argument.buffer) + argument.offset_bytes
+            return self._address(argument.buffer, tables) + argument.offset_bytes
         if isinstance(argument, np.ndarray):
-            return self._keep(np.ascontiguousarray(argument)).ctypes.data
+            tables.append(np.ascontiguousarray(argument))
+            return tables[-1].ctypes.data
         return argument
-
-    def _keep(self, table: np.ndarray) -> np.ndarray:
-        self._tables.append(table)
-        return table
 
 
 def compile_kernels(kernels: Iterable[Kernel], target: Target) -> Code:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from time import perf_counter
 
-from gossamer.compile.bind import Binding
-from gossamer.compile.step import Choice, Step
+from gossamer.compile.bind import Binding, Bound
+from gossamer.compile.step import Step
 from gossamer.runtime.native import native_loop
 from gossamer.runtime.plan import StepReport
 
@@ -17,7 +18,7 @@ SAMPLE_S = 0.0003
 
 def choose(
     steps: Sequence[Step], binding: Binding, *, measure: bool
-) -> tuple[list[Choice], list[StepReport]]:
+) -> tuple[list[Bound], list[StepReport]]:
     """Return the chosen way to run each step, and the report of why.
 
     Args:
@@ -27,20 +28,30 @@ def choose(
     """
     chosen, reports = [], []
     for step in steps:
-        times = (
-            [_time_us(c, binding) for c in step.choices]
-            if measure and len(step.choices) > 1
-            else []
-        )
-        best = times.index(min(times)) if times else 0
-        chosen.append(step.choices[best])
+        tried = step.choices if measure else step.choices[:1]
+        best, bound, times = _fastest([partial(binding.bind, choice) for choice in tried])
+        chosen.append(bound)
         reports.append(_report(step, best, times))
     return chosen, reports
 
 
-def _time_us(choice: Choice, binding: Binding) -> float:
+def _fastest(ways: Sequence[Callable[[], Bound]]) -> tuple[int, Bound, list[float]]:
+    """Return which of several ways is the fastest, itself, and the times; one way is not timed."""
+    first = ways[0]()
+    if len(ways) == 1:
+        return 0, first, []
+    best, bound, times = 0, first, [_time_us(first)]
+    for index, way in enumerate(ways[1:], 1):
+        other = way()
+        times.append(_time_us(other))
+        if times[index] < times[best]:
+            best, bound = index, other
+    return best, bound, times
+
+
+def _time_us(bound: Bound) -> float:
     """Return the smallest time of a few samples; thread 0's share only."""
-    loop, address = native_loop(), binding.steps([choice]).ctypes.data
+    loop, address = native_loop(), bound.step.ctypes.data
     start = perf_counter()
     loop.repeat(address, 1, 1)
     times = max(1, int(SAMPLE_S / max(perf_counter() - start, 1e-7)))
@@ -53,7 +64,7 @@ def _time_us(choice: Choice, binding: Binding) -> float:
 
 
 def _report(step: Step, best: int, times: list[float]) -> StepReport:
-    labels = [choice.kernel.label() for choice in step.choices]
+    labels = [choice.label for choice in step.choices]
     others = {labels[i]: times[i] for i in range(len(times)) if i != best}
     return StepReport(
         step.node,
@@ -71,6 +82,6 @@ def _reason(step: Step, best: int, times: list[float]) -> str:
         return "only kernel"
     if not times:
         return "first candidate, not measured"
-    if "dense" in step.choices[best].kernel.label() and step.effective_macs < step.macs:
+    if "dense" in step.choices[best].label and step.effective_macs < step.macs:
         return "dense, because skipping the zeros was not faster here"
     return "fastest measured"

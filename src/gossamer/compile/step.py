@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -36,25 +37,22 @@ Argument = Buffer | At | np.ndarray | int
 
 @dataclass(frozen=True, eq=False)
 class Choice:
-    """One way to run a step.
+    """One way to run a step; its tables are made when it is looked at, not before.
 
     Args:
         kernel: what is called.
-        arguments: slot → buffer, table or number.
+        build: makes the arguments, slot → buffer, table or number; costly for large weights.
+        variant: what tells it from other ways with the same kernel; stable from run to run.
     """
 
     kernel: Kernel
-    arguments: dict[str, Argument]
+    build: Callable[[], Mapping[str, Argument]]
+    variant: str = ""
 
-    def buffers(self) -> list[Buffer]:
-        """Return the buffers that it touches."""
-        found = []
-        for argument in self.arguments.values():
-            if isinstance(argument, Buffer):
-                found.append(argument)
-            elif isinstance(argument, At):
-                found.append(argument.buffer)
-        return found
+    @property
+    def label(self) -> str:
+        """The kernel's label and the variant: different for all choices of a step."""
+        return f"{self.kernel.label()}-{self.variant}" if self.variant else self.kernel.label()
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,15 +61,24 @@ class Step:
 
     Args:
         node: name of the graph's node that it serves.
-        choices: ways to run it, all equivalent; the first is what is taken unmeasured.
+        choices: ways to run it, all equivalent, the likeliest to be fast first: that one is taken
+            unmeasured, and late ones may go untried.
+        buffers: that it touches, whichever choice runs.
         macs: multiply-accumulates of the dense operator, one image.
         effective_macs: the same, zeros of the weight not counted.
     """
 
     node: str
     choices: tuple[Choice, ...]
+    buffers: tuple[Buffer, ...]
     macs: int = 0
     effective_macs: int = 0
+
+
+def touched_buffers(arguments: Mapping[str, Argument]) -> tuple[Buffer, ...]:
+    """Return the buffers among arguments."""
+    parts = [a.buffer if isinstance(a, At) else a for a in arguments.values()]
+    return tuple(part for part in parts if isinstance(part, Buffer))
 
 
 def shares(units: int, threads: int) -> np.ndarray:

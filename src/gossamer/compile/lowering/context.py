@@ -13,7 +13,7 @@ from gossamer.compile.kernels.kernel import Kernel
 from gossamer.compile.kernels.move import HaloKernel, PackKernel, UnpackKernel
 from gossamer.compile.places import Places
 from gossamer.compile.regions import Place
-from gossamer.compile.step import Argument, Buffer, Choice, Step, shares
+from gossamer.compile.step import Argument, Buffer, Choice, Step, shares, touched_buffers
 from gossamer.errors import CompileError
 from gossamer.graph.graph import Graph, Node
 from gossamer.graph.ops import Shape
@@ -113,7 +113,8 @@ class Lowering:
     # ── steps ─────────────────────────────────────────────────────────────────────────────────
     def emit(self, node: str, kernel: Kernel, arguments: dict[str, Argument]) -> None:
         """Add a step with one way to run it."""
-        self.steps.append(Step(node, (Choice(kernel, arguments),)))
+        choice = Choice(kernel, lambda: arguments)
+        self.steps.append(Step(node, (choice,), touched_buffers(arguments)))
 
     def channel_shares(self, channels: int) -> np.ndarray:
         """Share channels out over the threads."""

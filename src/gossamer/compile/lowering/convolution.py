@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -39,10 +40,13 @@ def lower_conv2d(lowering: Lowering, node: Node, op: Conv2d) -> None:
     rows = conv_rows(lowering, node, op, source, target)
     layout = lowering.graph.weights[node.weights["weight"]]
     choices = tuple(
-        _choice(lowering, candidate, rows, source, target, op)
+        Choice(
+            candidate, partial(_arguments, lowering.threads, candidate, rows, source, target, op)
+        )
         for candidate in candidate_kernels(lowering, op, rows, target, layout.density)
     )
-    lowering.steps.append(Step(node.name, choices, macs, round(macs * layout.density)))
+    buffers = (source.buffer, target.buffer)
+    lowering.steps.append(Step(node.name, choices, buffers, macs, round(macs * layout.density)))
     lowering.wrote(target)
 
 
@@ -115,14 +119,14 @@ def _tile(target: Grid, rows: int, accumulators: int) -> tuple[int, int]:
     return min(max(1, room // width), target.planes.tile_h), width
 
 
-def _choice(
-    lowering: Lowering, kernel: ConvKernel, rows: ConvRows, source: Grid, target: Grid, op: Conv2d
-) -> Choice:
+def _arguments(
+    threads: int, kernel: ConvKernel, rows: ConvRows, source: Grid, target: Grid, op: Conv2d
+) -> dict[str, Argument]:
     groups, stream = build_streams(rows, kernel)
     tiles = pixel_tiles(source.planes, target.planes, op.stride, (kernel.tile_h, kernel.tile_w))
     group_count = 4 * len(groups) // kernel.group_bytes
-    by_tile = len(tiles) >= min(group_count, 4 * lowering.threads)
-    arguments: dict[str, Argument] = {
+    by_tile = len(tiles) >= min(group_count, 4 * threads)
+    return {
         "input": source.buffer,
         "output": target.buffer,
         "tiles": tiles,
@@ -130,10 +134,9 @@ def _choice(
         "stream": stream,
         "input_row": op.stride[0] * source.planes.row_bytes,
         "output_row": target.planes.row_bytes,
-        "tile_shares": _shares(len(tiles), lowering.threads, by_tile),
-        "group_shares": _shares(group_count, lowering.threads, not by_tile),
+        "tile_shares": _shares(len(tiles), threads, by_tile),
+        "group_shares": _shares(group_count, threads, not by_tile),
     }
-    return Choice(kernel, arguments)
 
 
 def _shares(units: int, threads: int, split: bool) -> np.ndarray:

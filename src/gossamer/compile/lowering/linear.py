@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from gossamer.compile.kernels.linear import LinearKernel
@@ -26,26 +28,36 @@ def lower_linear(lowering: Lowering, node: Node, op: Linear) -> None:
     padded = np.zeros((blocks * lanes, weight.shape[1]), np.float32)
     padded[: len(weight)] = weight
     source, target = lowering.flat(node.inputs[0]), lowering.new_flat(node.name)
-    choices = []
-    for shared in _forms(layout.density):
-        records, stream = _streams(padded.reshape(blocks, lanes, -1), shared)
-        arguments: dict[str, Argument] = {
-            "input": source,
-            "output": target,
-            "blocks": records,
-            "stream": stream,
-            "biases": biases,
-            "block_shares": shares(blocks, lowering.threads),
-        }
-        choices.append(Choice(LinearKernel(shared, op.activation), arguments))
+    arguments: dict[str, Argument] = {
+        "input": source,
+        "output": target,
+        "biases": biases,
+        "block_shares": shares(blocks, lowering.threads),
+    }
+    choices = tuple(
+        Choice(
+            LinearKernel(shared, op.activation),
+            partial(_arguments, padded.reshape(blocks, lanes, -1), shared, arguments),
+        )
+        for shared in _forms(layout.density)
+    )
     macs = op.macs((), graph.weight_shapes(node))
-    lowering.steps.append(Step(node.name, tuple(choices), macs, round(macs * layout.density)))
+    lowering.steps.append(
+        Step(node.name, choices, (source, target), macs, round(macs * layout.density))
+    )
 
 
 def _forms(density: float) -> list[bool]:
     """Return which forms are worth trying: shared (dense) or not, the likeliest first."""
     forms = [False] if density < SPARSE_BELOW else []
     return [*forms, True] if density > DENSE_ABOVE or not forms else forms
+
+
+def _arguments(
+    blocks: np.ndarray, shared: bool, others: dict[str, Argument]
+) -> dict[str, Argument]:
+    records, stream = _streams(blocks, shared)
+    return {**others, "blocks": records, "stream": stream}
 
 
 def _streams(blocks: np.ndarray, shared: bool) -> tuple[np.ndarray, np.ndarray]:
