@@ -1,9 +1,9 @@
-"""Steps → machine addresses: code, arena, argument blocks."""
+"""Choices → machine addresses: code, arena, argument blocks."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from llvmlite import ir
@@ -24,14 +24,16 @@ class Bound:
     Args:
         step: (2,) int64, addresses of kernel and arguments: a row of the table of steps.
         tables: what the addresses point to, beside the arena; they live as long as this object.
+        code: the kernel's machine code; the same.
     """
 
     step: np.ndarray
     tables: tuple[np.ndarray, ...]
+    code: Code
 
 
 class Binding:
-    """The memory and code of one plan, and the addresses in it.
+    """The memory of one plan, and the addresses in it.
 
     Args:
         lowered: the steps.
@@ -42,8 +44,6 @@ class Binding:
         self._target = target
         self._offsets, size_bytes = place_buffers(lowered.steps, (lowered.input, lowered.output))
         self.arena = aligned_bytes(MARGIN_BYTES + size_bytes + MARGIN_BYTES)
-        kernels = {choice.kernel for step in lowered.steps for choice in step.choices}
-        self.code = compile_kernels(kernels, target)
 
     def view(self, buffer: Buffer, entries: int) -> np.ndarray:
         """Return the first float32 entries of a buffer."""
@@ -51,14 +51,15 @@ class Binding:
         return self.arena[start : start + 4 * entries].view(np.float32)
 
     def bind(self, choice: Choice) -> Bound:
-        """Make the choice's tables and return it with their addresses."""
+        """Make the choice's code and tables and return it with their addresses."""
         tables: list[np.ndarray] = []
         arguments = choice.build()
         block = np.array(
             [self._address(arguments[slot], tables) for slot in choice.kernel.slots], np.int64
         )
-        code = self.code.address(choice.kernel.name(self._target))
-        return Bound(np.array([code, block.ctypes.data], np.int64), (*tables, block))
+        code = kernel_code(choice.kernel, self._target)
+        step = code.address(choice.kernel.name(self._target)), block.ctypes.data
+        return Bound(np.array(step, np.int64), (*tables, block), code)
 
     def _address(self, argument: Argument, tables: list[np.ndarray]) -> int:
         if isinstance(argument, Buffer):
@@ -71,9 +72,9 @@ class Binding:
         return argument
 
 
-def compile_kernels(kernels: Iterable[Kernel], target: Target) -> Code:
-    """Generate and compile kernels as one module."""
-    module = ir.Module("kernels")
-    for kernel in sorted(kernels, key=lambda k: k.name(target)):
-        kernel.emit(module, target)
+@lru_cache(maxsize=512)
+def kernel_code(kernel: Kernel, target: Target) -> Code:
+    """Generate and compile a kernel, once a process: equal kernels have equal code."""
+    module = ir.Module(kernel.label())
+    kernel.emit(module, target)
     return compile_ir(str(module), target)

@@ -68,6 +68,6 @@ def make_plan(
         output_shape=lowered.output_shape[1:],
         arena=binding.arena,
         tables=tuple(table for choice in choices for table in choice.tables),
-        code=binding.code,
+        code=tuple({choice.code: None for choice in choices}),
         reports=tuple(reports),
     )

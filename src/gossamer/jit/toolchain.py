@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import llvmlite
 import llvmlite.binding as llvm
 
 from gossamer.errors import CompileError
+from gossamer.jit.cache import digest, keep, recall
 from gossamer.jit.target import Target, initialise_llvm
+
+_PASSES = ("instruction_combine", "new_gvn")
+"""Kernels are unrolled and vectorised as written: LLVM's whole pipeline takes ten times as long as
+these two passes, and its code is not faster."""
+_EFFORT = 2
+"""LLVM's level for choosing instructions and registers, 0…3."""
 
 
 class Code:
@@ -13,12 +21,10 @@ class Code:
 
     Args:
         engine: LLVM's execution engine that owns the code.
-        assembly: the generated assembly, for people.
     """
 
-    def __init__(self, engine: llvm.ExecutionEngine, assembly: str) -> None:
+    def __init__(self, engine: llvm.ExecutionEngine) -> None:
         self._engine = engine
-        self.assembly = assembly
 
     def address(self, name: str) -> int:
         """Return the address of a function; raises CompileError if there is none of that name."""
@@ -28,20 +34,26 @@ class Code:
         return address
 
 
-def compile_ir(text: str, target: Target, *, with_assembly: bool = False) -> Code:
-    """Compile a module of LLVM IR for `target` and load it into this process.
+def compile_ir(text: str, target: Target) -> Code:
+    """Compile a module of LLVM IR for `target`, or recall it, and load it into this process.
 
     Raises:
         CompileError: if LLVM does not accept the text (a bug of the generator).
     """
-    initialise_llvm()
-    module = parse(text)
+    key = digest(text, repr(target), llvmlite.__version__, repr((_versions(), _PASSES, _EFFORT)))
+    known = recall(key)
+    if known is not None:
+        return _load(known, target)
     machine = target_machine(target)
-    optimise(module, machine)
-    assembly = machine.emit_assembly(module) if with_assembly else ""
-    engine = llvm.create_mcjit_compiler(module, machine)
-    engine.finalize_object()
-    return Code(engine, assembly)
+    binary = machine.emit_object(_optimised(text, machine))
+    keep(key, binary)
+    return _load(binary, target)
+
+
+def assembly(text: str, target: Target) -> str:
+    """Return the assembly that a module of LLVM IR becomes, for people."""
+    machine = target_machine(target)
+    return machine.emit_assembly(_optimised(text, machine))
 
 
 def parse(text: str) -> llvm.ModuleRef:
@@ -58,14 +70,29 @@ def parse(text: str) -> llvm.ModuleRef:
 
 def target_machine(target: Target) -> llvm.TargetMachine:
     """Return LLVM's code generator for `target`."""
+    initialise_llvm()
     return llvm.Target.from_triple(target.triple).create_target_machine(
-        cpu=target.cpu, features=target.features, opt=2, jit=True
+        cpu=target.cpu, features=target.features, opt=_EFFORT, jit=True
     )
 
 
-def optimise(module: llvm.ModuleRef, machine: llvm.TargetMachine) -> None:
-    """Run LLVM's standard optimisations; the kernels are vectorised and unrolled as written."""
-    options = llvm.create_pipeline_tuning_options(speed_level=2)
-    options.loop_vectorization = options.slp_vectorization = options.loop_unrolling = False
-    builder = llvm.create_pass_builder(machine, options)
-    builder.getModulePassManager().run(module, builder)
+def _optimised(text: str, machine: llvm.TargetMachine) -> llvm.ModuleRef:
+    module = parse(text)
+    builder = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options())
+    passes = llvm.create_new_module_pass_manager()
+    for name in _PASSES:
+        getattr(passes, f"add_{name}_pass")()
+    passes.run(module, builder)
+    return module
+
+
+def _load(binary: bytes, target: Target) -> Code:
+    """Load an object file into this process."""
+    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target_machine(target))
+    engine.add_object_file(llvm.ObjectFileRef.from_data(binary))
+    engine.finalize_object()
+    return Code(engine)
+
+
+def _versions() -> tuple[int, ...]:
+    return tuple(llvm.llvm_version_info)

@@ -6,13 +6,13 @@ shared block keeps one cache line a field, so that spinning threads do not distu
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
+from gossamer.jit.function import INT64, POINTER, native_function
 from gossamer.jit.target import Target, host_target
-from gossamer.jit.toolchain import Code, compile_ir
+from gossamer.jit.toolchain import compile_ir
 
 SHARED_BYTES = 256
 JOB = 128
@@ -32,14 +32,12 @@ class NativeLoop:
         work: (shared, thread, threads, seen, spins) → last job seen: take part in jobs until
             `spins` turns pass without one, or until told to stop (−1).
         repeat: (steps, count, times): run steps on one thread, many times, for measuring.
-        code: keeps the machine code alive.
     """
 
     announce: Callable[[int, int, int], int]
     run: Callable[[int, int, int, int], int]
     work: Callable[[int, int, int, int, int], int]
     repeat: Callable[[int, int, int], int]
-    code: Code
 
 
 @lru_cache(maxsize=1)
@@ -47,17 +45,11 @@ def native_loop() -> NativeLoop:
     """Compile the loop for this machine, once a process."""
     target = host_target()
     code = compile_ir(_loop_ir(target), target)
-    address, number = ctypes.c_void_p, ctypes.c_int64
-
-    def function(name: str, result: type | None, *arguments: type) -> Callable[..., int]:
-        return ctypes.CFUNCTYPE(result, *arguments)(code.address(name))
-
     return NativeLoop(
-        announce=function("announce", None, address, address, number),
-        run=function("run", None, address, address, number, number),
-        work=function("work", number, address, number, number, number, number),
-        repeat=function("repeat", None, address, number, number),
-        code=code,
+        announce=native_function(code, "announce", None, POINTER, POINTER, INT64),
+        run=native_function(code, "run", None, POINTER, POINTER, INT64, INT64),
+        work=native_function(code, "work", INT64, POINTER, INT64, INT64, INT64, INT64),
+        repeat=native_function(code, "repeat", None, POINTER, INT64, INT64),
     )
 
 

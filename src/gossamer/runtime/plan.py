@@ -44,7 +44,7 @@ class Plan:
         output_shape: of one image, without N.
         arena: the memory of all activations.
         tables: everything else that the steps point to.
-        code: the machine code.
+        code: the machine code of its kernels.
         reports: one a step.
     """
 
@@ -54,5 +54,5 @@ class Plan:
     output_shape: tuple[int, ...]
     arena: np.ndarray
     tables: tuple[np.ndarray, ...]
-    code: Code
+    code: tuple[Code, ...]
     reports: tuple[StepReport, ...]
