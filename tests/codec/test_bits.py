@@ -10,7 +10,6 @@ from gossamer.codec.bits import (
     gamma_lengths,
     pack_bits,
     unpack_fields,
-    windows,
 )
 from gossamer.errors import FormatError, TruncatedError
 
@@ -35,13 +34,6 @@ def test_fields_come_back(width, data):
     values = np.array(data.draw(st.lists(st.integers(0, 2**width - 1))), np.int64)
     packed = pack_bits([code_bits(values, np.full(len(values), width))])
     assert unpack_fields(packed, width, len(values)).tolist() == values.tolist()
-
-
-@given(st.binary(min_size=1, max_size=9), st.integers(1, 16))
-def test_windows_are_the_bits_from_each_position(data, width):
-    text = "".join(f"{byte:08b}" for byte in data) + "0" * 16
-    expected = [int(text[i : i + width], 2) for i in range(8 * len(data))]
-    assert windows(np.frombuffer(data + b"\0\0", np.uint8), width).tolist() == expected
 
 
 @given(st.lists(st.integers(1, 2**17)))

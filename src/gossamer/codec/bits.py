@@ -64,27 +64,6 @@ def unpack_fields(data: bytes | memoryview, width: int, count: int) -> np.ndarra
     return values
 
 
-def windows(data: np.ndarray, width: int) -> np.ndarray:
-    """Return the number that the `width` ≤ 16 bits from each bit position on make.
-
-    Args:
-        data: (n + 2,) uint8; the last two bytes are only looked ahead into.
-        width: in bits.
-
-    Returns:
-        (8 n,) uint16.
-
-    Examples:
-        >>> windows(np.array([0b10100000, 0, 0], np.uint8), 3).tolist()
-        [5, 2, 4, 0, 0, 0, 0, 0]
-    """
-    words = data[:-2].astype(np.uint32) << 16
-    words |= data[1:-1].astype(np.uint32) << 8
-    words |= data[2:]
-    shifts = 24 - width - np.arange(8, dtype=np.uint32)
-    return ((words[:, None] >> shifts) & (2**width - 1)).astype(np.uint16).ravel()
-
-
 def check_end(data: bytes | memoryview, bits: int) -> None:
     """Raise unless a string of `bits` bits fills the data, but for zeros in the last byte."""
     total = 8 * len(data)

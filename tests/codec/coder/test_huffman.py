@@ -58,12 +58,33 @@ def test_the_fast_decoder_agrees_with_the_slow_one(alphabet, data):
     assert huffman.decode(packed, len(symbols), alphabet).tolist() == symbols.tolist()
 
 
-def test_long_streams_cross_the_chunks_of_the_decoder():
+@given(st.integers(2, 40), st.data())
+def test_the_fast_decoder_takes_from_damaged_streams_what_the_slow_one_takes(alphabet, data):
+    symbols = np.array(data.draw(st.lists(st.integers(0, alphabet - 1), min_size=2)), np.int64)
+    packed = bytearray(huffman.encode(symbols, alphabet))
+    for position in data.draw(st.lists(st.integers(0, 8 * len(packed) - 1), max_size=3)):
+        packed[position // 8] ^= 128 >> position % 8
+    packed = bytes(packed[: data.draw(st.integers(0, len(packed)))])
+    try:
+        found = huffman.decode(packed, len(symbols), alphabet).tolist()
+    except FormatError:
+        return
+    assert slow_decode(packed, len(symbols)) == found
+
+
+def test_long_streams():
     rng = np.random.default_rng(2)
     symbols = np.minimum(rng.geometric(0.3, 400_000) - 1, 99)
     packed = huffman.encode(symbols, 100)
-    assert len(packed) > 2 * huffman._CHUNK
     assert (huffman.decode(packed, len(symbols), 100) == symbols).all()
+
+
+def test_streams_that_end_in_the_middle_of_a_long_code():
+    counts = 2 ** np.arange(17)
+    packed = huffman.encode(np.repeat(np.arange(17), counts)[::-1], 17)
+    for cut in (1, 2, 3):
+        with pytest.raises(TruncatedError):
+            huffman.decode(packed[:-cut], counts.sum(), 17)
 
 
 def test_codes_of_the_longest_length():

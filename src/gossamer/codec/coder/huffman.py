@@ -5,8 +5,7 @@ the one before and the change of length, both as Elias gamma codes. The table en
 complete (Σ 2^−length = 1), so that no count is stored; a symbol that occurs alone has a code of no
 bits. The codes follow in the same bit string.
 
-Decoding looks up symbol and length at every bit position at once, then follows the chain of
-positions in a plain loop.
+Decoding looks up symbol and length by the next bits, in a native loop.
 """
 
 from __future__ import annotations
@@ -21,9 +20,9 @@ from gossamer.codec.bits import (
     code_bits,
     gamma_lengths,
     pack_bits,
-    windows,
 )
 from gossamer.codec.coder.coder import Coder
+from gossamer.codec.coder.huffman_loop import AHEAD_BYTES, decode_loop
 from gossamer.codec.coder.lengths import code_lengths
 from gossamer.errors import FormatError, TruncatedError
 
@@ -133,34 +132,24 @@ def _decode_codes(
     """Return `count` symbols whose codes start at bit `start`, and the bit at which they end."""
     width = int(lengths.max())
     order = np.argsort(lengths, kind="stable")
-    spans = 1 << (width - lengths[order])
-    symbol_at = np.repeat(used[order], spans)
-    length_at = np.repeat(lengths[order].astype(np.uint8), spans)
-    padded = np.frombuffer(bytes(data) + b"\0\0", np.uint8)
+    entries = used[order] | lengths[order].astype(np.uint32) << LONGEST_CODE
+    table = np.repeat(entries, 1 << (width - lengths[order]))
+    padded = np.frombuffer(bytes(data) + bytes(AHEAD_BYTES), np.uint8)
     symbols = np.empty(count, np.uint16)
-    done, position = 0, start
-    while done < count:
-        first = position // 8
-        ahead = windows(padded[first : first + _CHUNK + 2], width)
-        starts = _follow(length_at[ahead].tobytes(), position - 8 * first)
-        found = min(len(starts) - 1, count - done)
-        if not found:
-            raise TruncatedError(
-                "a stream ends too early", got=f"{done} symbols", expected=f"{count} symbols"
-            )
-        symbols[done : done + found] = symbol_at[ahead[starts[:found]]]
-        done, position = done + found, 8 * first + starts[found]
-    return symbols, position
-
-
-def _follow(steps: bytes, position: int) -> list[int]:
-    """Return `position`, where its step leads, and so on, up to the first past the end."""
-    starts = [position]
-    append, end = starts.append, len(steps)
-    while position < end:
-        position += steps[position]
-        append(position)
-    return starts
+    end = decode_loop()(
+        padded.ctypes.data,
+        start,
+        8 * len(data),
+        table.ctypes.data,
+        width,
+        symbols.ctypes.data,
+        count,
+    )
+    if end < 0:
+        raise TruncatedError(
+            "a stream ends too early", got=f"{~end} symbols", expected=f"{count} symbols"
+        )
+    return symbols, end
 
 
 HUFFMAN = Coder(encode, decode, size_bytes)
