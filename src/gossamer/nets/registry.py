@@ -88,6 +88,8 @@ NETWORKS = Registry(
         "googlenet": "gossamer.nets.families.googlenet:GOOGLENET",
         "googlenet-bn": "gossamer.nets.families.googlenet:GOOGLENET_BN",
         "googlenet-torchvision": "gossamer.nets.families.googlenet:GOOGLENET_TORCHVISION",
+        # Inception for CIFAR
+        "inception-cifar": "gossamer.nets.families.inception_cifar:INCEPTION",
         # Highway networks
         "highway-19-cifar": "gossamer.nets.families.highway:HIGHWAY_19",
         # ResNet for ImageNet

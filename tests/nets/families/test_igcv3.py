@@ -57,6 +57,12 @@ def test_cifar_form_ends_at_four_by_four(on_meta, cost):
     assert x.shape == (1, 1280, 4, 4)
 
 
+@pytest.mark.parametrize(("multiplier", "channels"), [(0.5, 96), (1.0, 96), (2.0, 193)])
+def test_head_becomes_wider_but_never_narrower(on_meta, multiplier, channels):
+    model = on_meta("igcv3-d-cifar", head=96, width_multiplier=multiplier)
+    assert model.head.in_features == channels
+
+
 @pytest.mark.parametrize("width", range(1, 400, 7))
 @pytest.mark.parametrize("multiple", [2, 4])
 def test_scaled_width_is_the_next_multiple(width, multiple):
@@ -73,6 +79,7 @@ def test_scaled_width_is_the_next_multiple(width, multiple):
         {"width_multiplier": 0.0},
         {"stage_multiplier": -1.0},
         {"groups": (0, 2)},
+        {"head": 0},
     ],
 )
 def test_options_out_of_range(on_meta, options):

@@ -71,6 +71,7 @@ def igcv3(
     stage_multiplier: float = 1.0,
     small_images: bool = False,
     as_released: bool = False,
+    head: int = _HEAD,
 ) -> nn.Module:
     """Return an IGCV3 network.
 
@@ -78,23 +79,24 @@ def igcv3(
         num_classes: length of the output.
         in_channels: C of the input.
         width_multiplier: of every width, rounded up to a multiple of the groups; the last 1×1
-            convolution becomes wider than 1,280 but never narrower.
+            convolution becomes wider than `head` but never narrower.
         depths: blocks of each of the seven stages.
         groups: G1 of the expansions, G2 of the projections.
         stage_multiplier: of the widths of the stages only, not of the stem and the end.
         small_images: strides of the stem and of the second stage 1, for 32×32 images.
         as_released: apply the width multiplier twice to the expansion of each stage's first block,
             as the authors' code does by mistake.
+        head: width of the last 1×1 convolution, ≥ 1; 1,280 in the paper.
 
     Raises:
         SpecError: if there are not seven depths, or a number is out of range.
     """
     if len(depths) != len(_STAGES) or min(depths) < 1:
         raise SpecError("seven depths of 1 or more are needed", got=depths)
-    if min(width_multiplier, stage_multiplier) <= 0 or min(groups) < 1:
+    if min(width_multiplier, stage_multiplier) <= 0 or min(*groups, head) < 1:
         raise SpecError(
-            "multipliers and groups must be positive",
-            got=(width_multiplier, stage_multiplier, groups),
+            "multipliers, groups and head must be positive",
+            got=(width_multiplier, stage_multiplier, groups, head),
         )
     multiple = lcm(2, *groups)
     first = before = scaled_width(32 * width_multiplier, multiple)
@@ -107,10 +109,10 @@ def igcv3(
         blocks.append(_block(before, after, expansion * counted, groups, step))
         blocks += [_block(after, after, expansion * after, groups, 1) for _ in range(depth - 1)]
         before = after
-    head = int(_HEAD * width_multiplier) + 1 if width_multiplier > 1 else _HEAD
-    blocks.append(conv_norm_act(before, head, 1, act=nn.ReLU6))
+    last = int(head * width_multiplier) + 1 if width_multiplier > 1 else head
+    blocks.append(conv_norm_act(before, last, 1, act=nn.ReLU6))
     stem = conv_norm_act(in_channels, first, stride=1 if small_images else 2, act=nn.ReLU6)
-    return classifier_chain(stem, blocks, head, num_classes)
+    return classifier_chain(stem, blocks, last, num_classes)
 
 
 def _block(
