@@ -11,7 +11,7 @@ from gossamer.compile.kernels.conv import ConvKernel
 from gossamer.compile.kernels.elementwise import ElementwiseKernel, FlatKernel
 from gossamer.compile.kernels.kernel import Kernel
 from gossamer.compile.kernels.linear import LinearKernel
-from gossamer.compile.kernels.move import HaloKernel, PackKernel, UnpackKernel
+from gossamer.compile.kernels.move import GatherKernel, HaloKernel, UnpackKernel
 from gossamer.compile.kernels.pool import PlaneMeanKernel, PoolKernel
 from gossamer.compile.kernels.response_norm import ResponseNormKernel
 from gossamer.graph.ops import ACTIVATIONS
@@ -32,7 +32,7 @@ KERNELS = [
     ResponseNormKernel(0.6),
     LinearKernel(True),
     LinearKernel(False, "relu"),
-    PackKernel(),
+    GatherKernel(),
     UnpackKernel(),
     HaloKernel(),
 ]

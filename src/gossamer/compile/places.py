@@ -3,12 +3,17 @@
 A value lies *flat* (C·H·W floats in a row) if it has two dimensions, is the network's input, or is
 the mean of whole planes; every other one lies in *planes* (`gossamer.compile.geometry`). Each
 operator says where it reads its inputs and where it puts its result.
+
+One region for the whole network needs no copies, but tiles that suit the smallest picture may waste
+lanes on the largest. So regions may be *cut* where a window has a stride: all cuts are costed, the
+lanes that they save against the numbers that have to be copied, and the cheapest stay.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain, combinations
 from math import prod
 
 from gossamer.compile.geometry import Halo, Planes, window_halo
@@ -25,18 +30,31 @@ from gossamer.graph.ops import (
     Shape,
 )
 
+Size = tuple[int, int]
+
+MOVE_COST = 3.0
+"""Of copying one number to another place, in multiply-accumulates of a vector."""
+MOST_CUTS = 5
+"""Sizes at which cutting is considered: all sets of them are costed."""
+
 
 @dataclass
 class Places:
     """Where the planes of a graph lie.
 
+    Args:
+        cuts: sizes of pictures whose readers with a stride start a new region, one for each size.
+
     Attributes:
+        regions: all of them.
         reads: node name → the place at which it reads its inputs (absent: it reads flat).
         homes: value → the place where its maker puts it (absent: flat).
         halos: (value, place) → what its readers need around a tile.
         roots: value → the value whose memory it shares (a choice of channels moves nothing).
     """
 
+    cuts: frozenset[Size] = frozenset()
+    regions: list[Region] = field(default_factory=list)
     reads: dict[str, Place] = field(default_factory=dict)
     homes: dict[str, Place] = field(default_factory=dict)
     halos: dict[tuple[str, Place], Halo] = field(default_factory=dict)
@@ -51,14 +69,42 @@ class Places:
         planes = planes_at(place, shape[1], (shape[2], shape[3]), lanes)
         return planes.with_halo(self.halos.get((self.root(value), place), Halo()))
 
+    def start(self) -> Place:
+        """Start a new region."""
+        self.regions.append(Region())
+        return self.regions[-1].start()
 
-def assign_places(graph: Graph, shapes: Mapping[str, Shape]) -> Places:
+    def cost(self, shapes: Mapping[str, Shape], lanes: int) -> float:
+        """Return the estimated work: computing, and copying what is read away from its home."""
+        moved = sum(
+            prod(shapes[value]) for value, place in self.halos if self.homes.get(value) != place
+        )
+        return sum(region.cost(lanes) for region in self.regions) + MOVE_COST * moved
+
+
+def choose_places(graph: Graph, shapes: Mapping[str, Shape], lanes: int) -> Places:
+    """Return the cheapest assignment over all sets of cuts."""
+    sizes = list(dict.fromkeys(_strided_sizes(graph, shapes)))[-MOST_CUTS:]
+    sets = chain.from_iterable(combinations(sizes, n) for n in range(len(sizes) + 1))
+    ways = (assign_places(graph, shapes, frozenset(cuts)) for cuts in sets)
+    return min(ways, key=lambda places: places.cost(shapes, lanes))
+
+
+def assign_places(
+    graph: Graph, shapes: Mapping[str, Shape], cuts: frozenset[Size] = frozenset()
+) -> Places:
     """Walk the graph once and give every value in planes its place."""
-    places = Places()
+    places, starts = Places(cuts), dict[Size, Place]()
     for node in graph.nodes:
         if _reads_planes(node, shapes):
-            _place_node(graph, node, shapes, places)
+            _place_node(graph, node, shapes, places, starts)
     return places
+
+
+def _strided_sizes(graph: Graph, shapes: Mapping[str, Shape]) -> Iterator[Size]:
+    for node in graph.nodes:
+        if _reads_planes(node, shapes) and _node_stride(node, shapes) != (1, 1):
+            yield shapes[node.inputs[0]][2:]
 
 
 def window_stride(node: Node, output: Shape) -> tuple[int, int]:
@@ -91,28 +137,45 @@ def _reads_planes(node: Node, shapes: Mapping[str, Shape]) -> bool:
     return len(shapes[node.inputs[0]]) == 4 and node.op.kind != "flatten"
 
 
-def _place_node(graph: Graph, node: Node, shapes: Mapping[str, Shape], places: Places) -> None:
-    first = node.inputs[0]
-    is_mean = isinstance(node.op, GlobalAvgPool)
-    stride = (1, 1) if is_mean else window_stride(node, shapes[node.name])
-    place = places.homes.get(first) or Region().start()
-    if not place.region.has_room(place.after(stride)):
-        place = Region().start()
+def _node_stride(node: Node, shapes: Mapping[str, Shape]) -> Size:
+    return (1, 1) if isinstance(node.op, GlobalAvgPool) else window_stride(node, shapes[node.name])
+
+
+def _read_place(node: Node, size: Size, stride: Size, places: Places, starts: dict) -> Place:
+    """Return where a node reads: where its first input lies, unless a new region is better."""
+    if stride != (1, 1) and size in places.cuts:
+        if size not in starts:
+            starts[size] = places.start()
+        return starts[size]
+    place = places.homes.get(node.inputs[0])
+    return place if place and place.region.has_room(place.after(stride)) else places.start()
+
+
+def _place_node(
+    graph: Graph,
+    node: Node,
+    shapes: Mapping[str, Shape],
+    places: Places,
+    starts: dict[Size, Place],
+) -> None:
+    first, stride = node.inputs[0], _node_stride(node, shapes)
+    place = _read_place(node, shapes[first][2:], stride, places, starts)
     places.reads[node.name] = place
     halo = node_halo(node, graph, stride)
     for name in plane_inputs(node, shapes):
         key = (places.root(name), place)
         places.halos[key] = places.halos.get(key, Halo()).union(halo)
         _add_member(place, shapes[name], 1.0)
-    if is_mean:
+    if isinstance(node.op, GlobalAvgPool):
         return
-    out = place.after(stride) if stride != (1, 1) else place
+    out = place.after(stride)
     places.homes[node.name] = out
     if isinstance(node.op, ChannelPermute | ChannelSelect) and min(node.op.order) >= 0:
         places.roots[node.name] = places.root(first)
     shape = shapes[node.name]
     macs = node.op.macs(shape, graph.weight_shapes(node)) / prod(shape[2:])
-    _add_member(out, shape, macs + shape[1])
+    density = graph.weights[node.weights["weight"]].density if "weight" in node.weights else 1.0
+    _add_member(out, shape, macs * density + shape[1])
 
 
 def _add_member(place: Place, shape: Shape, cost: float) -> None:

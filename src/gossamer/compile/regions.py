@@ -83,6 +83,10 @@ class Region:
             self._solution = min((self._fit(split) for split in splits), key=self._cost)
         return self._solution
 
+    def cost(self, lanes: int) -> float:
+        """Return the work of the best cut, in multiply-accumulates of a vector."""
+        return self._cost(self.solve(lanes)) if self.members else 0.0
+
     def _fit(self, split: Pair) -> Solution:
         """Return the smallest tiles that cover every member and are whole numbers."""
         units = []

@@ -13,6 +13,7 @@ from llvmlite import ir
 
 POINTER = ir.PointerType()
 BYTE = ir.IntType(8)
+INT16 = ir.IntType(16)
 INT32 = ir.IntType(32)
 INT64 = ir.IntType(64)
 FLOAT = ir.FloatType()
@@ -92,6 +93,24 @@ class Emitter:
     def store_vector(self, value: Value, pointer: Value, offset: int | Value = 0) -> None:
         """Store an aligned vector."""
         self.store(value, pointer, offset, align=self.vector_bytes)
+
+    def gather(self, pointer: Value, offsets: Value) -> Value:
+        """Load one float32 a lane from 32-bit byte offsets; a negative offset gives zero."""
+        b, nothing = self.builder, ir.Constant(self.int_vector, None)
+        inside = b.icmp_signed(">=", offsets, nothing)
+        wide = ir.VectorType(INT64, self.lanes)
+        base = b.insert_element(
+            ir.Constant(wide, ir.Undefined), b.ptrtoint(pointer, INT64), INT32(0)
+        )
+        bases = b.shuffle_vector(base, base, ir.Constant(self.int_vector, None))
+        safe = b.sext(b.select(inside, offsets, nothing), wide)
+        pointers = b.inttoptr(b.add(bases, safe), ir.VectorType(POINTER, self.lanes))
+        suffix = f"v{self.lanes}f32.v{self.lanes}p0"
+        return self.intrinsic(
+            f"llvm.masked.gather.{suffix}",
+            self.vector,
+            [pointers, ir.Constant(INT32, 4), inside, self.constant(0.0)],
+        )
 
     # ── vectors ───────────────────────────────────────────────────────────────────────────────
     def constant(self, value: float) -> Value:

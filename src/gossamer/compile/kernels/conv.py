@@ -1,16 +1,20 @@
 """Convolution from an index stream: any kernel size, stride, dilation and groups, any zeros.
 
-The weight of a convolution becomes a stream of (weights, input offset) that the kernel walks for
+The weight of a convolution becomes a stream of (weights, input offsets) that the kernel walks for
 each tile of pixels; what a tap means is in the offset alone. Rows (output channels) go in groups
 of `rows`; pixels in tiles of `tile_h × tile_w` vectors held in registers.
 
 - `shared`: the rows of a group share their offsets: each vector read serves `rows` rows. This is
-  the kernel for dense weights (and for blocks).
+  the kernel for dense weights and for blocks.
 - otherwise every row has offsets of its own: one vector read a nonzero, and no zeros are touched.
 
-Stream of one turn: shared, `rows` weights and one offset; unshared, `rows · unroll` weights, then
-as many offsets. Record of a group of rows: stream offset, turns, then for each row an output
-offset, then for each row a bias.
+One vector read a nonzero is as fast as the arithmetic only while the input of a tile stays in the
+first cache. Where it does not fit, the taps come in *blocks*: all rows walk the first block, then
+all walk the next, and the sums wait in the output in between.
+
+Stream of one turn: `rows · unroll` weights, then their offsets (unshared: one a weight, shared: one
+for each `rows` weights). Record of a group of rows: stream offset (64 bits), turns, input offset
+that the stream's offsets count from, then for each row an output offset, then for each row a bias.
 """
 
 from __future__ import annotations
@@ -20,9 +24,9 @@ from typing import ClassVar
 
 from gossamer.compile.kernels.activation import activate
 from gossamer.compile.kernels.kernel import TILE_BYTES, Kernel, KernelEmitter
-from gossamer.jit.emitter import FLOAT, INT64, Value
+from gossamer.jit.emitter import FLOAT, INT16, INT64, Value
 
-Accumulators = list[Value]
+Values = list[Value]
 
 
 @dataclass(frozen=True)
@@ -35,8 +39,11 @@ class ConvKernel(Kernel):
         tile_w: vectors of a tile along columns.
         stride_w: vectors from one output column to the next in the input.
         shared: whether the rows of a group share their offsets.
-        unroll: nonzeros a row in one turn of the stream (unshared only).
-        activation: applied before the store.
+        unroll: taps a row in one turn of the stream.
+        activation: applied before the last store.
+        adds: whether the result is added to what the output holds (a residual connection).
+        blocked: whether the taps come in several blocks.
+        wide: offsets of 32 bits, in bytes; otherwise of 16 bits, in vectors.
     """
 
     rows: int
@@ -46,6 +53,9 @@ class ConvKernel(Kernel):
     shared: bool = False
     unroll: int = 1
     activation: str = "identity"
+    adds: bool = False
+    blocked: bool = False
+    wide: bool = False
 
     slots: ClassVar[tuple[str, ...]] = (
         "input",
@@ -56,13 +66,29 @@ class ConvKernel(Kernel):
         "input_row",
         "output_row",
         "tile_shares",
-        "group_shares",
+        "block_count",
+        "block_shares",
     )
 
     @property
+    def turn_weights(self) -> int:
+        """Weights of one turn."""
+        return self.rows * self.unroll
+
+    @property
+    def turn_offsets(self) -> int:
+        """Offsets of one turn."""
+        return self.unroll if self.shared else self.turn_weights
+
+    @property
+    def offset_bytes(self) -> int:
+        """Bytes of one offset in the stream."""
+        return 4 if self.wide else 2
+
+    @property
     def turn_bytes(self) -> int:
-        """Bytes of the stream that one turn reads."""
-        return 4 * self.rows + 4 if self.shared else 8 * self.rows * self.unroll
+        """Bytes of the stream that one turn reads; whole words."""
+        return 4 * self.turn_weights + -(-self.offset_bytes * self.turn_offsets // 4) * 4
 
     @property
     def group_bytes(self) -> int:
@@ -70,89 +96,145 @@ class ConvKernel(Kernel):
         return 16 + 8 * self.rows
 
     def label(self) -> str:
-        """Return for example "f32-conv-sparse-2x1x8-s1-relu"."""
-        form = "dense" if self.shared else f"sparse{self.unroll}"
+        """Return for example "f32-conv-sparse4-1x1x14-s1-relu-blocked"."""
+        form = f"{'dense' if self.shared else 'sparse'}{self.unroll}"
         tile = f"{self.rows}x{self.tile_h}x{self.tile_w}"
-        return f"f32-conv-{form}-{tile}-s{self.stride_w}-{self.activation}"
+        flags = {"adds": self.adds, "blocked": self.blocked, "wide": self.wide}
+        words = ["f32-conv", form, tile, f"s{self.stride_w}", self.activation]
+        return "-".join(words + [name for name, on in flags.items() if on])
 
     def body(self, emitter: KernelEmitter) -> None:
-        """Write: for each tile, for each group of rows, accumulate over the stream, store."""
+        """Write: for each tile, for each block of taps, walk the groups of rows."""
         e = emitter
         x, y, tiles = e.pointer("input"), e.pointer("output"), e.pointer("tiles")
-        groups, stream = e.pointer("groups"), e.pointer("stream")
         input_row, output_row = e.number("input_row"), e.number("output_row")
-        group_begin, group_end = e.share("group_shares")
+        groups, stream, count = e.pointer("groups"), e.pointer("stream"), e.number("block_count")
+        shares = e.at(e.pointer("block_shares"), e.multiply(e.multiply(e.arguments[1], count), 16))
+        start = "output and bias" if self.adds else "bias"
         with e.loop(*e.share("tile_shares")) as tile:
-            source = self._row_pointers(
-                e, e.at(x, e.offset_in(tiles, tile, stride=TILE_BYTES)), input_row
+            at_input, at_output = (
+                e.offset_in(tiles, tile, stride=TILE_BYTES, field=f) for f in (0, 1)
             )
-            target = self._row_pointers(
-                e, e.at(y, e.offset_in(tiles, tile, stride=TILE_BYTES, field=1)), output_row
-            )
-            with e.loop(group_begin, group_end) as group:
-                record = e.at(groups, e.multiply(group, self.group_bytes))
-                self._group(e, record, stream, source, target)
+            source = _rows(e, e.at(x, at_input), input_row, self.tile_h)
+            target = _rows(e, e.at(y, at_output), output_row, self.tile_h)
+            walk = _Walk(self, e, groups, stream, shares, source, target)
+            if self.blocked:
+                last = e.add(count, -1)
+                walk.block(0, start, "identity")
+                with e.loop(1, last) as block:
+                    walk.block(block, "output", "identity")
+                walk.block(last, "output", self.activation)
+            else:
+                walk.block(0, start, self.activation)
 
-    def _row_pointers(self, e: KernelEmitter, first: Value, row: Value) -> list[Value]:
-        return [e.at(first, e.multiply(row, r)) if r else first for r in range(self.tile_h)]
 
-    def _group(
-        self,
-        e: KernelEmitter,
-        record: Value,
-        stream: Value,
-        source: list[Value],
-        target: list[Value],
-    ) -> None:
-        start = e.at(stream, e.load(INT64, record, align=4))
-        turns = e.load(INT64, record, 8, align=4)
-        biases = [
-            e.splat(e.load(FLOAT, record, 16 + 4 * self.rows + 4 * m)) for m in range(self.rows)
+def _rows(e: KernelEmitter, first: Value, row_bytes: Value, count: int) -> Values:
+    """Return the addresses of the rows of a tile."""
+    return [e.at(first, e.multiply(row_bytes, r)) if r else first for r in range(count)]
+
+
+@dataclass(frozen=True)
+class _Walk:
+    """Writes what happens in one tile; `source` and `target` are the addresses of its rows."""
+
+    kernel: ConvKernel
+    e: KernelEmitter
+    groups: Value
+    stream: Value
+    shares: Value
+    source: Values
+    target: Values
+
+    def block(self, block: Value | int, initial: str, activation: str) -> None:
+        """Write the loop over this thread's groups of rows in one block of taps."""
+        e = self.e
+        pair = e.at(self.shares, e.multiply(block, 16))
+        with e.loop(e.load(INT64, pair, align=8), e.load(INT64, pair, 8, align=8)) as group:
+            record = e.at(self.groups, e.multiply(group, self.kernel.group_bytes))
+            self._group(record, initial, activation)
+
+    def _group(self, record: Value, initial: str, activation: str) -> None:
+        k, e = self.kernel, self.e
+        start = e.at(self.stream, e.load(INT64, record, align=4))
+        turns, base = e.load_offset(record, 8), e.load_offset(record, 12)
+        source = [e.at(row, base) for row in self.source]
+        outputs = self._outputs(record)
+        sums = self._initial(record, outputs, initial)
+        # The offsets of a turn are read one turn ahead: reads of the input never wait for them.
+        ahead = self._offsets(start)
+        with e.carried_loop(0, turns, 1, [start, *ahead, *sums]) as (_, now, set_next):
+            offsets, sums = now[1 : 1 + len(ahead)], now[1 + len(ahead) :]
+            following = e.at(now[0], k.turn_bytes)
+            after = self._offsets(following)
+            turn = self._shared_turn if k.shared else self._sparse_turn
+            set_next([following, *after, *turn(now[0], offsets, source, sums)])
+        self._store(e.loop_results[1 + len(ahead) :], outputs, activation)
+
+    def _outputs(self, record: Value) -> list[Values]:
+        """Return the addresses of each output channel's rows."""
+        e = self.e
+        channels = [e.load_offset(record, 16 + 4 * m) for m in range(self.kernel.rows)]
+        return [[e.at(row, channel) for row in self.target] for channel in channels]
+
+    def _initial(self, record: Value, outputs: list[Values], initial: str) -> Values:
+        """Return what the sums start from: "bias", "output" or "output and bias"."""
+        k, e, sums = self.kernel, self.e, []
+        for m, channel in enumerate(outputs):
+            bias = e.splat(e.load(FLOAT, record, 16 + 4 * k.rows + 4 * m))
+            for row in channel:
+                for c in range(k.tile_w):
+                    held = bias
+                    if initial != "bias":
+                        held = e.load_vector(row, c * e.vector_bytes)
+                    if initial == "output and bias":
+                        held = e.builder.fadd(held, bias)
+                    sums.append(held)
+        return sums
+
+    def _store(self, sums: Values, outputs: list[Values], activation: str) -> None:
+        k, e = self.kernel, self.e
+        for index, total in enumerate(sums):
+            m, v = divmod(index, k.tile_h * k.tile_w)
+            r, c = divmod(v, k.tile_w)
+            e.store_vector(activate(e, total, activation), outputs[m][r], c * e.vector_bytes)
+
+    def _offsets(self, turn: Value) -> Values:
+        """Read the offsets of a turn, in bytes."""
+        k, e, b = self.kernel, self.e, self.e.builder
+        first = 4 * k.turn_weights
+        if k.wide:
+            return [e.load_offset(turn, first + 4 * i) for i in range(k.turn_offsets)]
+        narrow = [
+            b.zext(e.load(INT16, turn, first + 2 * i, align=2), INT64)
+            for i in range(k.turn_offsets)
         ]
-        vectors = self.tile_h * self.tile_w
-        initial = [bias for bias in biases for _ in range(vectors)]
-        with e.carried_loop(0, turns, 1, initial) as (turn, sums, set_next):
-            entry = e.at(start, e.multiply(turn, self.turn_bytes))
-            set_next(
-                (self._shared_turn if self.shared else self._sparse_turn)(e, entry, source, sums)
-            )
-        sums = e.loop_results
-        for m in range(self.rows):
-            channel = e.load_offset(record, 16 + 4 * m)
-            for v in range(vectors):
-                r, c = divmod(v, self.tile_w)
-                value = activate(e, sums[m * vectors + v], self.activation)
-                e.store_vector(value, e.at(target[r], channel), c * e.vector_bytes)
+        return [e.multiply(offset, e.vector_bytes) for offset in narrow]
 
-    def _vector(self, e: KernelEmitter, source: list[Value], offset: Value, v: int) -> Value:
+    def _vector(self, source: Values, offset: Value, v: int) -> Value:
         """Read what output vector `v` of the tile needs for the tap at `offset`."""
-        r, c = divmod(v, self.tile_w)
-        return e.load_vector(e.at(source[r], offset), c * self.stride_w * e.vector_bytes)
+        k, e = self.kernel, self.e
+        r, c = divmod(v, k.tile_w)
+        return e.load_vector(e.at(source[r], offset), c * k.stride_w * e.vector_bytes)
 
-    def _shared_turn(
-        self, e: KernelEmitter, entry: Value, source: list[Value], sums: Accumulators
-    ) -> Accumulators:
-        vectors = self.tile_h * self.tile_w
-        offset = e.load_offset(entry, 4 * self.rows)
-        inputs = [self._vector(e, source, offset, v) for v in range(vectors)]
+    def _shared_turn(self, turn: Value, offsets: Values, source: Values, sums: Values) -> Values:
+        k, e, vectors = self.kernel, self.e, self.kernel.tile_h * self.kernel.tile_w
         result = list(sums)
-        for m in range(self.rows):
-            weight = e.splat(e.load(FLOAT, entry, 4 * m))
-            for v in range(vectors):
-                result[m * vectors + v] = e.fma(weight, inputs[v], sums[m * vectors + v])
+        for u, offset in enumerate(offsets):
+            inputs = [self._vector(source, offset, v) for v in range(vectors)]
+            for m in range(k.rows):
+                weight = e.splat(e.load(FLOAT, turn, 4 * (u * k.rows + m)))
+                for v in range(vectors):
+                    index = m * vectors + v
+                    result[index] = e.fma(weight, inputs[v], result[index])
         return result
 
-    def _sparse_turn(
-        self, e: KernelEmitter, entry: Value, source: list[Value], sums: Accumulators
-    ) -> Accumulators:
-        vectors = self.tile_h * self.tile_w
-        entries = self.rows * self.unroll
+    def _sparse_turn(self, turn: Value, offsets: Values, source: Values, sums: Values) -> Values:
+        k, e, vectors = self.kernel, self.e, self.kernel.tile_h * self.kernel.tile_w
         result = list(sums)
-        for k in range(entries):
-            m = k % self.rows
-            weight = e.splat(e.load(FLOAT, entry, 4 * k))
-            offset = e.load_offset(entry, 4 * (entries + k))
+        for entry, offset in enumerate(offsets):
+            m = entry % k.rows
+            weight = e.splat(e.load(FLOAT, turn, 4 * entry))
             for v in range(vectors):
                 index = m * vectors + v
-                result[index] = e.fma(weight, self._vector(e, source, offset, v), result[index])
+                result[index] = e.fma(weight, self._vector(source, offset, v), result[index])
         return result

@@ -1,58 +1,50 @@
-"""Moving activations: flat ↔ planes, and filling the halo of planes."""
+"""Moving activations: into planes, out of them, and filling their halo."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import ClassVar
 
-from llvmlite import ir
-
 from gossamer.compile.kernels.kernel import Kernel, KernelEmitter
 from gossamer.jit.emitter import FLOAT
 
 
 @dataclass(frozen=True)
-class PackKernel(Kernel):
-    """Flat (C, H, W) → planes. `pixels` holds, for each position and lane, the pixel or −1."""
+class GatherKernel(Kernel):
+    """Anything → planes: each lane is read from an address of its own.
+
+    `sources` holds, for each position and lane, a byte offset in a channel, or −1 for zero.
+    """
 
     slots: ClassVar[tuple[str, ...]] = (
         "input",
         "output",
         "positions",
         "position_count",
-        "pixels",
+        "sources",
         "channels",
-        "plane_bytes",
         "channel_shares",
     )
 
     def label(self) -> str:
-        """Return "f32-pack"."""
-        return "f32-pack"
+        """Return "f32-gather"."""
+        return "f32-gather"
 
     def body(self, emitter: KernelEmitter) -> None:
-        """Write: for each channel, position and lane, read one pixel."""
-        e, b = emitter, emitter.builder
-        x, y, positions, pixels = (e.pointer(s) for s in ("input", "output", "positions", "pixels"))
-        channels, count, plane_bytes = (
-            e.pointer("channels"),
-            e.number("position_count"),
-            e.number("plane_bytes"),
+        """Write: for each channel and position, read the lanes, store one vector."""
+        e = emitter
+        x, y, positions, sources, channels = (
+            e.pointer(s) for s in ("input", "output", "positions", "sources", "channels")
         )
+        count = e.number("position_count")
         with e.loop(*e.share("channel_shares")) as channel:
-            source = e.at(x, e.multiply(channel, plane_bytes))
-            target = e.at(y, e.offset_in(channels, channel))
+            source = e.at(x, e.offset_in(channels, channel, stride=8))
+            target = e.at(y, e.offset_in(channels, channel, stride=8, field=1))
             with e.loop(0, count) as position:
-                vector = e.at(target, e.offset_in(positions, position))
-                row = e.at(pixels, e.multiply(position, e.vector_bytes))
-                with e.loop(0, e.lanes) as lane:
-                    pixel = e.offset_in(row, lane)
-                    inside = b.icmp_signed(">=", pixel, e.integer(0))
-                    safe = b.select(inside, pixel, e.integer(0))
-                    value = b.select(
-                        inside, e.load(FLOAT, source, e.multiply(safe, 4)), ir.Constant(FLOAT, 0.0)
-                    )
-                    e.store(value, vector, e.multiply(lane, 4))
+                offsets = e.load(e.int_vector, sources, e.multiply(position, e.vector_bytes))
+                e.store_vector(
+                    e.gather(source, offsets), e.at(target, e.offset_in(positions, position))
+                )
 
 
 @dataclass(frozen=True)

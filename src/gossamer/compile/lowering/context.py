@@ -10,7 +10,7 @@ import numpy as np
 
 from gossamer.compile.geometry import Planes
 from gossamer.compile.kernels.kernel import Kernel
-from gossamer.compile.kernels.move import HaloKernel, PackKernel, UnpackKernel
+from gossamer.compile.kernels.move import GatherKernel, HaloKernel, UnpackKernel
 from gossamer.compile.places import Places
 from gossamer.compile.regions import Place
 from gossamer.compile.step import Argument, Buffer, Choice, Step, shares, touched_buffers
@@ -34,6 +34,15 @@ class Grid:
     def channel_offsets(self) -> np.ndarray:
         """Return (C,) int32 byte offsets of the value's channels."""
         return (self.channels * self.planes.channel_bytes).astype(np.int32)
+
+    def pixel_offsets(self) -> np.ndarray:
+        """Return (H · W,) int32 byte offsets of all pixels of channel 0."""
+        planes, index = self.planes, self.planes.pixel_index()
+        pixels = np.empty(planes.height * planes.width, np.int32)
+        lane_bytes = 4 * np.arange(planes.lanes, dtype=np.int32)
+        at = self.positions().reshape(planes.tile_h, planes.tile_w, 1) + lane_bytes
+        pixels[index[index >= 0]] = at[index >= 0]
+        return pixels
 
     def positions(self) -> np.ndarray:
         """Return (tile_h · tile_w,) int32 byte offsets of all tile positions."""
@@ -104,7 +113,7 @@ class Lowering:
         """
         value, place = node.inputs[index], self.places.reads[node.name]
         if (value, place) not in self.grids:
-            self._pack(value, place)
+            self._bring(value, place)
         grid = self.grids[value, place]
         if fill is not None:
             self._fill_halo(grid, fill, node.name)
@@ -135,32 +144,36 @@ class Lowering:
             )
         return Buffer(value, size_bytes)
 
-    def _pack(self, value: str, place: Place) -> None:
-        source = self.flat(value)
-        grid = self.new_grid(value, place)
-        positions = grid.positions()
+    def _bring(self, value: str, place: Place) -> None:
+        """Copy a value to another place, from flat memory or from the planes it lies in."""
+        home = self.places.homes.get(value)
+        if value in self.flats or (value, home) not in self.grids:
+            source, plane = self.flat(value), 4 * prod(self.shapes[value][2:])
+            at, inputs = None, np.arange(self.shapes[value][1]) * plane
+        else:
+            grid = self.grids[value, home]
+            source, at, inputs = grid.buffer, grid.pixel_offsets(), grid.channel_offsets()
+        target = self.new_grid(value, place)
+        pixels = target.planes.pixel_index()
+        offsets = 4 * pixels if at is None else at[pixels]
+        positions = target.positions()
         self.emit(
             value,
-            PackKernel(),
+            GatherKernel(),
             {
                 "input": source,
-                "output": grid.buffer,
+                "output": target.buffer,
                 "positions": positions,
                 "position_count": len(positions),
-                "pixels": grid.planes.pixel_index(),
-                "channels": grid.channel_offsets(),
-                "plane_bytes": 4 * prod(self.shapes[value][2:]),
-                "channel_shares": self.channel_shares(len(grid.channels)),
+                "sources": np.where(pixels < 0, -1, offsets).astype(np.int32),
+                "channels": np.stack([inputs, target.channel_offsets()], 1).astype(np.int32),
+                "channel_shares": self.channel_shares(len(target.channels)),
             },
         )
 
     def _unpack(self, value: str) -> None:
         grid = self.grids[value, self.places.homes[value]]
-        planes, index = grid.planes, grid.planes.pixel_index()
-        pixels = np.empty(planes.height * planes.width, np.int32)
-        lane_bytes = 4 * np.arange(planes.lanes, dtype=np.int32)
-        at = grid.positions().reshape(planes.tile_h, planes.tile_w, 1) + lane_bytes
-        pixels[index[index >= 0]] = at[index >= 0]
+        pixels = grid.pixel_offsets()
         self.emit(
             value,
             UnpackKernel(),

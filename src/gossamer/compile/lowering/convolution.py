@@ -7,19 +7,17 @@ from functools import partial
 
 import numpy as np
 
-from gossamer.compile.kernels.conv import ConvKernel
 from gossamer.compile.lowering.context import Grid, Lowering
-from gossamer.compile.lowering.conv_streams import ConvRows, build_streams
+from gossamer.compile.lowering.conv_candidates import Candidate, Windows, candidates
+from gossamer.compile.lowering.conv_streams import ConvRows, build_streams, split_rows
 from gossamer.compile.lowering.pixel_tiles import overruns, pixel_tiles
 from gossamer.compile.places import window_stride
 from gossamer.compile.step import Argument, Choice, Step, shares
 from gossamer.graph.graph import Node
 from gossamer.graph.ops import Conv2d
 
-SPARSE_BELOW = 0.7
-"""Density below which sparse kernels are candidates."""
-DENSE_ABOVE = 0.15
-"""Density above which dense kernels are candidates; both hold in between, and time decides."""
+MOST_CHOICES = 6
+"""How many candidates are offered for timing."""
 
 
 def lower_conv2d(lowering: Lowering, node: Node, op: Conv2d) -> None:
@@ -39,11 +37,21 @@ def lower_conv2d(lowering: Lowering, node: Node, op: Conv2d) -> None:
     target = lowering.output_grid(node)
     rows = conv_rows(lowering, node, op, source, target)
     layout = lowering.graph.weights[node.weights["weight"]]
+    windows = Windows(
+        (target.planes.tile_h, target.planes.tile_w),
+        (kernel[0], kernel[1]),
+        op.stride,
+        op.dilation,
+        shape[1] // op.groups,
+        lowering.target.lanes,
+    )
     choices = tuple(
         Choice(
-            candidate, partial(_arguments, lowering.threads, candidate, rows, source, target, op)
+            candidate.kernel,
+            partial(_arguments, lowering.threads, candidate, rows, source, target, op),
+            f"b{candidate.blocks}",
         )
-        for candidate in candidate_kernels(lowering, op, rows, target, layout.density)
+        for candidate in candidates(rows, windows, op.activation)[:MOST_CHOICES]
     )
     buffers = (source.buffer, target.buffer)
     lowering.steps.append(Step(node.name, choices, buffers, macs, round(macs * layout.density)))
@@ -76,66 +84,25 @@ def conv_rows(lowering: Lowering, node: Node, op: Conv2d, source: Grid, target: 
     )
 
 
-def candidate_kernels(
-    lowering: Lowering, op: Conv2d, rows: ConvRows, target: Grid, density: float
-) -> list[ConvKernel]:
-    """Return the kernels worth trying, the likeliest first."""
-    act = op.activation
-    registers = 32 if lowering.target.lanes == 16 else 16
-    sparse, dense = _row_counts(target, rows.group_rows, registers)
-    candidates = []
-    if density < SPARSE_BELOW:
-        candidates += [
-            ConvKernel(r, *_tile(target, r, registers // 2), op.stride[1], False, unroll, act)
-            for r, unroll in sparse
-        ]
-    if density > DENSE_ABOVE or not candidates:
-        candidates += [
-            ConvKernel(r, *_tile(target, r, registers * 3 // 4), op.stride[1], True, 1, act)
-            for r in dense
-        ]
-    return candidates
-
-
-def _row_counts(target: Grid, most: int, registers: int) -> tuple[list[tuple[int, int]], list[int]]:
-    """Return (rows, unroll) of sparse and rows of dense candidates, at most `most` rows.
-
-    A processor needs some eight sums at once to be busy. Large pictures give them as pixels of a
-    tile; small ones, of one or two vectors, only as rows.
-    """
-    vectors = target.planes.tile_h * target.planes.tile_w
-    sparse = [(1, 2), (2, 2)]
-    dense = [min(most, 4), min(most, 6)]
-    if vectors < 8:
-        sparse.append((8 // vectors, 1))
-        dense.append(min(most, registers * 3 // 4 // vectors))
-    return sorted({(min(r, most), u) for r, u in sparse}), sorted(set(dense))
-
-
-def _tile(target: Grid, rows: int, accumulators: int) -> tuple[int, int]:
-    """Return the largest (tile_h, tile_w) that fits the accumulators left for each row."""
-    room = max(1, accumulators // rows)
-    width = min(room, target.planes.tile_w)
-    return min(max(1, room // width), target.planes.tile_h), width
-
-
 def _arguments(
-    threads: int, kernel: ConvKernel, rows: ConvRows, source: Grid, target: Grid, op: Conv2d
+    threads: int, candidate: Candidate, rows: ConvRows, source: Grid, target: Grid, op: Conv2d
 ) -> dict[str, Argument]:
-    groups, stream = build_streams(rows, kernel)
+    kernel = candidate.kernel
     tiles = pixel_tiles(source.planes, target.planes, op.stride, (kernel.tile_h, kernel.tile_w))
-    group_count = 4 * len(groups) // kernel.group_bytes
-    by_tile = len(tiles) >= min(group_count, 4 * threads)
+    by_tile = len(tiles) >= min(len(rows.weight) // kernel.rows, 4 * threads)
+    parts = [np.arange(len(rows.weight))] if by_tile else split_rows(rows, threads)
+    streams = build_streams(rows, kernel, candidate.blocks, parts, source.planes.column_bytes)
     return {
         "input": source.buffer,
         "output": target.buffer,
         "tiles": tiles,
-        "groups": groups,
-        "stream": stream,
+        "groups": streams.groups.view(np.uint8),
+        "stream": streams.stream,
         "input_row": op.stride[0] * source.planes.row_bytes,
         "output_row": target.planes.row_bytes,
         "tile_shares": _shares(len(tiles), threads, by_tile),
-        "group_shares": _shares(group_count, threads, not by_tile),
+        "block_count": candidate.blocks,
+        "block_shares": np.tile(streams.shares, (threads // len(parts), 1, 1)),
     }
 
 

@@ -8,10 +8,13 @@ import numpy as np
 
 from gossamer.compile.kernels.linear import LinearKernel
 from gossamer.compile.lowering.context import Lowering
-from gossamer.compile.lowering.convolution import DENSE_ABOVE, SPARSE_BELOW
+from gossamer.compile.lowering.conv_candidates import SPARSE_BELOW
 from gossamer.compile.step import Argument, Choice, Step, shares
 from gossamer.graph.graph import Node
 from gossamer.graph.ops import Linear
+
+DENSE_ABOVE = 0.15
+"""Density above which the dense kernel is a candidate beside the sparse one."""
 
 
 def lower_linear(lowering: Lowering, node: Node, op: Linear) -> None:

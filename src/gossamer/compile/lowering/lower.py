@@ -9,7 +9,7 @@ from typing import Any
 from gossamer.compile.lowering import channels, linear, pointwise, pooling
 from gossamer.compile.lowering.context import Lowering
 from gossamer.compile.lowering.convolution import lower_conv2d
-from gossamer.compile.places import assign_places
+from gossamer.compile.places import choose_places
 from gossamer.compile.step import Buffer, Step
 from gossamer.errors import CompileError
 from gossamer.graph import ops
@@ -61,7 +61,7 @@ def lower(graph: Graph, image_shape: Shape, target: Target, threads: int) -> Low
         CompileError: if an operator has no kernel.
     """
     shapes = infer_shapes(graph, (1, *image_shape))
-    lowering = Lowering(graph, shapes, assign_places(graph, shapes), target, threads)
+    lowering = Lowering(graph, shapes, choose_places(graph, shapes, target.lanes), target, threads)
     source = lowering.new_flat(graph.input.name)
     for node in graph.nodes:
         lowering_of = LOWERINGS.get(type(node.op))

@@ -1,0 +1,181 @@
+"""Which convolution kernels are worth a try: a rough model of their time ranks them.
+
+The model counts cycles of one thread. A multiply-accumulate costs what reading its vector costs,
+and that depends on which cache the input of a tile fits; to it come the reading of weights and
+offsets, shared by the vectors of a tile, and the start and end of each group of rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from gossamer.compile.kernels.conv import ConvKernel
+from gossamer.compile.lowering.conv_streams import LARGEST_NARROW, ConvRows
+
+CACHE_BYTES = (28 * 1024, 768 * 1024)
+"""What a tile's input may take of the first and second cache, the rest is for weights."""
+READ_CYCLES = (0.55, 1.2, 2.0)
+"""Of one vector in the first cache, the second, and beyond."""
+GROUP_CYCLES = 12.0
+"""Of starting and ending one group of rows, beside its sums."""
+MOST_BLOCKS = 64
+SPARSE_BELOW = 0.7
+"""Density below which kernels that skip every zero are candidates."""
+
+
+@dataclass(frozen=True)
+class Windows:
+    """The pixels that a convolution computes, in vectors, and what it reads for them.
+
+    Args:
+        tile: (rows, columns) of an output tile.
+        kernel: (rows, columns) of a filter.
+        stride: along rows and columns.
+        dilation: along rows and columns.
+        channels: read by one group of channels.
+        lanes: numbers in a vector.
+    """
+
+    tile: tuple[int, int]
+    kernel: tuple[int, int]
+    stride: tuple[int, int]
+    dilation: tuple[int, int]
+    channels: int
+    lanes: int
+
+    @property
+    def registers(self) -> int:
+        """Vector registers of the machine."""
+        return 32 if self.lanes == 16 else 16
+
+    def input_bytes(self, tile: tuple[int, int]) -> int:
+        """Bytes that the taps of a tile of pixels read, rows of filters apart."""
+        columns = (tile[1] - 1) * self.stride[1] + (self.kernel[1] - 1) * self.dilation[1] + 1
+        return self.kernel[0] * tile[0] * columns * self.channels * 4 * self.lanes
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A kernel, the number of blocks its taps come in, and its modelled time."""
+
+    kernel: ConvKernel
+    blocks: int
+    cycles: float
+
+
+def candidates(
+    rows: ConvRows, windows: Windows, activation: str, *, adds: bool = False
+) -> list[Candidate]:
+    """Return the kernels worth trying, the likeliest to be fast first."""
+    density = rows.counts.sum() / max(1, rows.weight.size)
+    found = []
+    if density < SPARSE_BELOW:
+        found += list(_sparse(rows, windows, activation, adds))
+    found += list(_shared(rows, windows, activation, adds))
+    return sorted(found, key=lambda c: c.cycles)
+
+
+def fits_exactly(tile: tuple[int, int]) -> bool:
+    """Whether some good tile of pixels covers an output tile without computing a pixel twice."""
+    return any(h * w >= min(7, tile[0] * tile[1]) for h, w in _tiles(tile, 28, exact=True))
+
+
+def _sparse(rows: ConvRows, windows: Windows, activation: str, adds: bool) -> Iterator[Candidate]:
+    most = windows.registers - 4
+    for count, unrolls in ((1, (4, 3, 2, 1)), (2, (2,)), (4, (1,))):
+        if count > rows.group_rows:
+            continue
+        unroll = min(unrolls, key=lambda u: (_padded(rows.counts, u), -u))
+        for tile in _tiles(windows.tile, most // count, exact=adds):
+            vectors = tile[0] * tile[1]
+            for blocks in _block_counts(windows, tile):
+                kernel = ConvKernel(
+                    count, *tile, windows.stride[1], False, unroll, activation,
+                    adds, blocks > 1, _is_wide(rows, windows),
+                )  # fmt: skip
+                taps = _padded(rows.counts / blocks, unroll) * blocks * (1 + 0.02 * (count - 1))
+                latency = max(1.0, 8 / (count * vectors))
+                cycles = taps * (vectors * _read_cycles(windows, tile, blocks) * latency + 1.0)
+                yield Candidate(kernel, blocks, _total(rows, windows, kernel, blocks, cycles))
+
+
+def _shared(rows: ConvRows, windows: Windows, activation: str, adds: bool) -> Iterator[Candidate]:
+    for count in (1, 2, 4, 6, 8):
+        if count > max(1, rows.group_rows):
+            continue
+        used = _shared_taps(rows, count)
+        for tile in _tiles(windows.tile, (windows.registers - 1) // (count + 1), exact=adds):
+            vectors = tile[0] * tile[1]
+            unroll = 2 if rows.weight.shape[1] > 1 else 1
+            kernel = ConvKernel(
+                count, *tile, windows.stride[1], True, unroll, activation,
+                adds, False, _is_wide(rows, windows),
+            )  # fmt: skip
+            fma = 0.5 * count * vectors * max(1.0, 8 / (count * vectors))
+            read = vectors * _read_cycles(windows, tile, 1) + 0.5 * count
+            yield Candidate(
+                kernel, 1, _total(rows, windows, kernel, 1, used * max(fma, read) * 1.05)
+            )
+
+
+def _total(
+    rows: ConvRows, windows: Windows, kernel: ConvKernel, blocks: int, tile_cycles: float
+) -> float:
+    """Add the groups' own time to that of the taps of one tile, and count the tiles."""
+    groups = -(-len(rows.weight) // kernel.rows) * blocks
+    sums = kernel.rows * kernel.tile_h * kernel.tile_w
+    tiles = -(-windows.tile[0] // kernel.tile_h) * -(-windows.tile[1] // kernel.tile_w)
+    held = 1.0 if blocks > 1 or kernel.adds else 0.5
+    return tiles * (tile_cycles + groups * (GROUP_CYCLES + held * sums))
+
+
+def _padded(counts: np.ndarray, unroll: int) -> float:
+    """Return the taps of all rows, each rounded up to whole turns."""
+    return float((np.ceil(counts / unroll) * unroll).sum())
+
+
+def _shared_taps(rows: ConvRows, count: int) -> int:
+    """Return the taps of all groups where some row of the group is not zero."""
+    whole = len(rows.weight) // count * count
+    used = rows.nonzero[:whole].reshape(-1, count, rows.weight.shape[1]).any(1)
+    return int(used.sum()) + (
+        int(rows.nonzero[whole:].any(0).sum()) if whole < len(rows.weight) else 0
+    )
+
+
+def _read_cycles(windows: Windows, tile: tuple[int, int], blocks: int) -> float:
+    size = windows.input_bytes(tile) / blocks
+    if blocks == 1:  # rows of filters overlap: what one reads, the next finds
+        rows = (tile[0] - 1) * windows.stride[0] + windows.kernel[0]
+        size *= min(1.0, rows / (tile[0] * windows.kernel[0]))
+    level = sum(size > limit for limit in CACHE_BYTES)
+    return READ_CYCLES[level]
+
+
+def _block_counts(windows: Windows, tile: tuple[int, int]) -> list[int]:
+    size = windows.input_bytes(tile)
+    wanted = {1, *(-(-size // limit) for limit in (CACHE_BYTES[0], CACHE_BYTES[0] * 5 // 8))}
+    taps = windows.channels * windows.kernel[0] * windows.kernel[1]
+    return sorted(n for n in wanted if n <= min(MOST_BLOCKS, max(1, taps // 8)))
+
+
+def _is_wide(rows: ConvRows, windows: Windows) -> bool:
+    return rows.span_bytes // (4 * windows.lanes) > LARGEST_NARROW
+
+
+def _tiles(tile: tuple[int, int], room: int, *, exact: bool) -> list[tuple[int, int]]:
+    """Return tiles of at most `room` vectors that cover an output tile with little overlap."""
+    found = set()
+    for across in range(1, tile[1] + 1):
+        width = -(-tile[1] // across)
+        if width > room or (exact and tile[1] % width):
+            continue
+        for down in range(-(-tile[0] // max(1, room // width)), tile[0] + 1):
+            height = -(-tile[0] // down)
+            if height * width <= room and not (exact and tile[0] % height):
+                found.add((height, width))
+                break
+    return sorted(found, key=lambda t: -t[0] * t[1])[:4]
