@@ -9,11 +9,12 @@ import numpy as np
 from llvmlite import ir
 
 from gossamer.compile.arena import place_buffers
+from gossamer.compile.generator import generator_digest
 from gossamer.compile.kernels.kernel import Kernel
 from gossamer.compile.lowering.lower import Lowered
 from gossamer.compile.step import Argument, At, Buffer, Choice
 from gossamer.jit.target import Target
-from gossamer.jit.toolchain import Code, compile_ir
+from gossamer.jit.toolchain import Code, compile_ir, compile_once
 from gossamer.runtime.memory import MARGIN_BYTES, aligned_bytes
 
 
@@ -22,11 +23,13 @@ class Bound:
     """A choice with addresses.
 
     Args:
+        choice: that was bound.
         step: (2,) int64, addresses of kernel and arguments: a row of the table of steps.
         tables: what the addresses point to, beside the arena; they live as long as this object.
         code: the kernel's machine code; the same.
     """
 
+    choice: Choice
     step: np.ndarray
     tables: tuple[np.ndarray, ...]
     code: Code
@@ -59,7 +62,7 @@ class Binding:
         )
         code = kernel_code(choice.kernel, self._target)
         step = code.address(choice.kernel.name(self._target)), block.ctypes.data
-        return Bound(np.array(step, np.int64), (*tables, block), code)
+        return Bound(choice, np.array(step, np.int64), (*tables, block), code)
 
     def _address(self, argument: Argument, tables: list[np.ndarray]) -> int:
         if isinstance(argument, Buffer):
@@ -74,7 +77,14 @@ class Binding:
 
 @lru_cache(maxsize=512)
 def kernel_code(kernel: Kernel, target: Target) -> Code:
-    """Generate and compile a kernel, once a process: equal kernels have equal code."""
-    module = ir.Module(kernel.label())
-    kernel.emit(module, target)
-    return compile_ir(str(module), target)
+    """Generate and compile a kernel, or recall it; equal kernels have equal code."""
+
+    def generate() -> str:
+        module = ir.Module(kernel.label())
+        kernel.emit(module, target)
+        return str(module)
+
+    source = generator_digest()
+    if not source:
+        return compile_ir(generate(), target)
+    return compile_once((source, repr(kernel)), generate, target)

@@ -2,51 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from time import perf_counter
 
 from gossamer.compile.bind import Binding, Bound
-from gossamer.compile.step import Step
+from gossamer.compile.step import Choice, Step
+from gossamer.compile.timings import Times, Timings
 from gossamer.runtime.native import native_loop
 from gossamer.runtime.plan import StepReport
 
+MOST_TIMED = 4
+"""Choices of a step that are timed, the likeliest first."""
 SAMPLES = 3
 SAMPLE_S = 0.0003
 """Seconds of one sample: long beside the clock's resolution, short beside loading a network."""
 
 
 def choose(
-    steps: Sequence[Step], binding: Binding, *, measure: bool
+    steps: Sequence[Step], binding: Binding, timings: Timings | None
 ) -> tuple[list[Bound], list[StepReport]]:
     """Return the chosen way to run each step, and the report of why.
 
     Args:
         steps: with their candidates.
         binding: of those steps.
-        measure: whether to time candidates; otherwise each step's first candidate runs.
+        timings: what was measured before; what is measured now is added. Without it nothing is
+            measured, and each step's first candidate runs.
     """
     chosen, reports = [], []
     for step in steps:
-        tried = step.choices if measure else step.choices[:1]
-        best, bound, times = _fastest([partial(binding.bind, choice) for choice in tried])
+        if timings is None or len(step.choices) == 1:
+            bound, times, reason = binding.bind(step.choices[0]), {}, _unmeasured(step)
+        elif times := timings.find(step):
+            bound, reason = binding.bind(_fastest(step, times)), "fastest measured before"
+        else:
+            bound, times = _measure(step, binding)
+            timings.add(step, times)
+            reason = "fastest measured"
         chosen.append(bound)
-        reports.append(_report(step, best, times))
+        reports.append(_report(step, bound.choice, times, reason))
     return chosen, reports
 
 
-def _fastest(ways: Sequence[Callable[[], Bound]]) -> tuple[int, Bound, list[float]]:
-    """Return which of several ways is the fastest, itself, and the times; one way is not timed."""
-    first = ways[0]()
-    if len(ways) == 1:
-        return 0, first, []
-    best, bound, times = 0, first, [_time_us(first)]
-    for index, way in enumerate(ways[1:], 1):
-        other = way()
-        times.append(_time_us(other))
-        if times[index] < times[best]:
-            best, bound = index, other
-    return best, bound, times
+def _measure(step: Step, binding: Binding) -> tuple[Bound, Times]:
+    """Return the fastest of the step's likeliest choices, and the times of all of them."""
+    best, times = None, {}
+    for choice in step.choices[:MOST_TIMED]:
+        bound = binding.bind(choice)
+        times[choice.label] = _time_us(bound)
+        if best is None or times[choice.label] < times[best.choice.label]:
+            best = bound
+    assert best is not None
+    return best, times
+
+
+def _fastest(step: Step, times: Times) -> Choice:
+    """Return the step's choice that took the least time."""
+    return min(step.choices, key=lambda choice: times.get(choice.label, float("inf")))
 
 
 def _time_us(bound: Bound) -> float:
@@ -63,25 +75,20 @@ def _time_us(bound: Bound) -> float:
     return 1e6 * min(samples)
 
 
-def _report(step: Step, best: int, times: list[float]) -> StepReport:
-    labels = [choice.label for choice in step.choices]
-    others = {labels[i]: times[i] for i in range(len(times)) if i != best}
+def _report(step: Step, choice: Choice, times: Times, reason: str) -> StepReport:
+    if times and "dense" in choice.label and step.effective_macs < step.macs:
+        reason = "dense, because skipping the zeros was not faster here"
+    others = {label: time for label, time in times.items() if label != choice.label}
     return StepReport(
         step.node,
-        labels[best],
-        times[best] if times else None,
+        choice.label,
+        times.get(choice.label),
         others,
         step.macs,
         step.effective_macs,
-        _reason(step, best, times),
+        reason,
     )
 
 
-def _reason(step: Step, best: int, times: list[float]) -> str:
-    if len(step.choices) == 1:
-        return "only kernel"
-    if not times:
-        return "first candidate, not measured"
-    if "dense" in step.choices[best].label and step.effective_macs < step.macs:
-        return "dense, because skipping the zeros was not faster here"
-    return "fastest measured"
+def _unmeasured(step: Step) -> str:
+    return "only kernel" if len(step.choices) == 1 else "first candidate, not measured"

@@ -10,6 +10,7 @@ import numpy as np
 from gossamer.compile.bind import Binding
 from gossamer.compile.choose import choose
 from gossamer.compile.lowering.lower import lower
+from gossamer.compile.timings import Timings
 from gossamer.errors import SpecError
 from gossamer.graph.graph import Graph
 from gossamer.graph.ops import Shape
@@ -59,7 +60,7 @@ def make_plan(
     """Return the plan of a graph for images of one shape, (C, H, W) or (F,)."""
     lowered = lower(graph, image_shape, target, threads)
     binding = Binding(lowered, target)
-    choices, reports = choose(lowered.steps, binding, measure=measure)
+    choices, reports = choose(lowered.steps, binding, Timings(target, threads) if measure else None)
     binding.arena[:] = 0
     return Plan(
         steps=np.array([choice.step for choice in choices], np.int64).reshape(-1, 2),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import llvmlite
 import llvmlite.binding as llvm
 
@@ -40,13 +42,23 @@ def compile_ir(text: str, target: Target) -> Code:
     Raises:
         CompileError: if LLVM does not accept the text (a bug of the generator).
     """
-    key = digest(text, repr(target), llvmlite.__version__, repr((_versions(), _PASSES, _EFFORT)))
-    known = recall(key)
-    if known is not None:
-        return _load(known, target)
-    machine = target_machine(target)
-    binary = machine.emit_object(_optimised(text, machine))
-    keep(key, binary)
+    return compile_once((text,), lambda: text, target)
+
+
+def compile_once(names: tuple[str, ...], generate: Callable[[], str], target: Target) -> Code:
+    """Do what `compile_ir` does, but generate the text only if it was not compiled before.
+
+    Args:
+        names: what the text is made from; equal names must mean equal text.
+        generate: returns the text.
+        target: for which code is made.
+    """
+    key = digest(*names, repr((target, _PASSES, _EFFORT, llvmlite.__version__, _llvm_version())))
+    binary = recall(key)
+    if binary is None:
+        machine = target_machine(target)
+        binary = machine.emit_object(_optimised(generate(), machine))
+        keep(key, binary)
     return _load(binary, target)
 
 
@@ -94,5 +106,5 @@ def _load(binary: bytes, target: Target) -> Code:
     return Code(engine)
 
 
-def _versions() -> tuple[int, ...]:
+def _llvm_version() -> tuple[int, ...]:
     return tuple(llvm.llvm_version_info)

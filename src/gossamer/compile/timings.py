@@ -1,0 +1,73 @@
+"""What measuring found, for equal layers of this network and, on disk, for the next time."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from math import isfinite, log2
+
+from gossamer.compile.generator import generator_digest
+from gossamer.compile.step import Step
+from gossamer.jit.cache import digest, keep, recall
+from gossamer.jit.target import Target
+
+_MOST_KEPT = 8
+"""Measurements kept for steps of one kind, whose choices differ."""
+
+Times = Mapping[str, float]
+"""Label of a choice → its time in microseconds."""
+
+
+class Timings:
+    """Times of choices, by kind of step.
+
+    Steps are of one kind if they read and write as many bytes and have as many MACs, those that
+    are not zero to within five percent: which of them are zero hardly matters for the time.
+
+    Args:
+        target: on which was measured.
+        threads: over which the work was shared out.
+    """
+
+    def __init__(self, target: Target, threads: int) -> None:
+        self._place = repr((target, threads))
+        self._known: dict[str, list[Times]] = {}
+
+    def find(self, step: Step) -> Times | None:
+        """Return the times of a step of the same kind whose fastest choice this one has, too."""
+        labels = {choice.label for choice in step.choices}
+        return next((t for t in self._of_kind(step) if min(t, key=lambda k: t[k]) in labels), None)
+
+    def add(self, step: Step, times: Times) -> None:
+        """Remember what was measured for a step."""
+        key = self._key(step)
+        self._known[key] = [times, *self._of_kind(step)][:_MOST_KEPT]
+        keep(key, json.dumps(self._known[key]).encode())
+
+    def _of_kind(self, step: Step) -> list[Times]:
+        key = self._key(step)
+        if key not in self._known:
+            self._known[key] = _parse(recall(key))
+        return self._known[key]
+
+    def _key(self, step: Step) -> str:
+        sizes = [buffer.size_bytes for buffer in step.buffers]
+        work = step.macs, round(14 * log2(max(step.effective_macs, 1)))
+        return digest("timings", generator_digest(), self._place, repr((sizes, work)))
+
+
+def _parse(data: bytes | None) -> list[Times]:
+    """Return kept times; nothing if that is not what the bytes hold."""
+    try:
+        found = json.loads(data or b"[]")
+    except (ValueError, RecursionError):
+        return []
+    return found if isinstance(found, list) and all(_are_times(times) for times in found) else []
+
+
+def _are_times(times: object) -> bool:
+    return (
+        isinstance(times, dict)
+        and len(times) > 0
+        and all(isinstance(time, float) and isfinite(time) for time in times.values())
+    )
