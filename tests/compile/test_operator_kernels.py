@@ -27,6 +27,7 @@ from gossamer.graph.ops import (
     MaxPool2d,
     Multiply,
     ScaleShift,
+    Softmax,
     shuffle_order,
 )
 from tests.compile.graphs import assert_equals_interpreter, program, single, sparse_array
@@ -226,3 +227,11 @@ def test_many_strides_in_a_row() -> None:
     nodes = [Node(f"n{i}", pool, (f"n{i - 1}" if i else "x",)) for i in range(4)]
     x = np.random.default_rng(0).standard_normal((1, 2, 37, 21)).astype(np.float32)
     assert_equals_interpreter(Graph(Input("x", x.shape), tuple(nodes), "n3", {}), x)
+
+
+@pytest.mark.parametrize("shape", [(1, 7), (1, 1, 3, 3), (2, 5, 1, 4), (1, 1000)])
+@pytest.mark.parametrize("scale", [1.0, 80.0])
+def test_softmax(shape: tuple[int, ...], scale: float) -> None:
+    x = np.random.default_rng(0).standard_normal(shape).astype(np.float32) * scale
+    assert_equals_interpreter(single(Softmax(), shape), x)
+    assert_equals_interpreter(single(Softmax(), shape), x, threads=2, lanes=4)

@@ -14,6 +14,7 @@ from gossamer.compile.kernels.linear import LinearKernel
 from gossamer.compile.kernels.move import GatherKernel, HaloKernel, UnpackKernel
 from gossamer.compile.kernels.pool import PlaneMeanKernel, PoolKernel
 from gossamer.compile.kernels.response_norm import ResponseNormKernel
+from gossamer.compile.kernels.softmax import SoftmaxKernel
 from gossamer.graph.ops import ACTIVATIONS
 from gossamer.jit.target import host_target
 from gossamer.jit.toolchain import parse
@@ -21,6 +22,8 @@ from gossamer.jit.toolchain import parse
 KERNELS = [
     *(ConvKernel(rows, 1, 2, 2, shared, 1, "relu") for rows in (1, 4) for shared in (True, False)),
     ConvKernel(2, 2, 2, unroll=2),
+    ConvKernel(2, 1, 3, unroll=2, adds=True, blocked=True),
+    ConvKernel(2, 1, 3, unroll=3, wide=True),
     PoolKernel("max", 4),
     PoolKernel("mean", 1, 2),
     PlaneMeanKernel(),
@@ -33,6 +36,7 @@ KERNELS = [
     LinearKernel(True),
     LinearKernel(False, "relu"),
     GatherKernel(),
+    SoftmaxKernel(),
     UnpackKernel(),
     HaloKernel(),
 ]

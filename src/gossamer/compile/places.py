@@ -18,16 +18,19 @@ from math import prod
 
 from gossamer.compile.geometry import Halo, Planes, window_halo
 from gossamer.compile.regions import Member, Place, Region, planes_at
+from gossamer.compile.residuals import Residual, Uses
 from gossamer.graph.graph import Graph, Node
 from gossamer.graph.ops import (
     AvgPool2d,
     ChannelPermute,
     ChannelSelect,
     Conv2d,
+    Flatten,
     GlobalAvgPool,
     MaxPool2d,
     Multiply,
     Shape,
+    Softmax,
 )
 
 Size = tuple[int, int]
@@ -51,6 +54,7 @@ class Places:
         homes: value → the place where its maker puts it (absent: flat).
         halos: (value, place) → what its readers need around a tile.
         roots: value → the value whose memory it shares (a choice of channels moves nothing).
+        residuals: sum → how it is made in place.
     """
 
     cuts: frozenset[Size] = frozenset()
@@ -59,6 +63,11 @@ class Places:
     homes: dict[str, Place] = field(default_factory=dict)
     halos: dict[tuple[str, Place], Halo] = field(default_factory=dict)
     roots: dict[str, str] = field(default_factory=dict)
+    residuals: dict[str, Residual] = field(default_factory=dict)
+
+    def waits(self, node: Node) -> bool:
+        """Whether a convolution runs only where the sum stands that it adds to."""
+        return any(residual.conv is node for residual in self.residuals.values())
 
     def root(self, value: str) -> str:
         """Return the value whose memory `value` shares."""
@@ -94,17 +103,22 @@ def assign_places(
     graph: Graph, shapes: Mapping[str, Shape], cuts: frozenset[Size] = frozenset()
 ) -> Places:
     """Walk the graph once and give every value in planes its place."""
-    places, starts = Places(cuts), dict[Size, Place]()
+    places, starts, uses = Places(cuts), dict[Size, Place](), Uses(graph)
     for node in graph.nodes:
-        if _reads_planes(node, shapes):
-            _place_node(graph, node, shapes, places, starts)
+        if not _reads_planes(node, shapes):
+            continue
+        _place_node(graph, node, shapes, places, starts)
+        residual = uses.residual(node, places.roots)
+        if residual and places.homes.get(residual.other) == places.homes[residual.conv.name]:
+            places.residuals[node.name] = residual
+            places.roots[node.name] = places.root(residual.other)
     return places
 
 
 def _strided_sizes(graph: Graph, shapes: Mapping[str, Shape]) -> Iterator[Size]:
     for node in graph.nodes:
         if _reads_planes(node, shapes) and _node_stride(node, shapes) != (1, 1):
-            yield shapes[node.inputs[0]][2:]
+            yield _size(shapes[node.inputs[0]])
 
 
 def window_stride(node: Node, output: Shape) -> tuple[int, int]:
@@ -134,7 +148,11 @@ def plane_inputs(node: Node, shapes: Mapping[str, Shape]) -> tuple[str, ...]:
 
 
 def _reads_planes(node: Node, shapes: Mapping[str, Shape]) -> bool:
-    return len(shapes[node.inputs[0]]) == 4 and node.op.kind != "flatten"
+    return len(shapes[node.inputs[0]]) == 4 and not isinstance(node.op, Flatten | Softmax)
+
+
+def _size(shape: Shape) -> Size:
+    return shape[2], shape[3]
 
 
 def _node_stride(node: Node, shapes: Mapping[str, Shape]) -> Size:
@@ -159,7 +177,7 @@ def _place_node(
     starts: dict[Size, Place],
 ) -> None:
     first, stride = node.inputs[0], _node_stride(node, shapes)
-    place = _read_place(node, shapes[first][2:], stride, places, starts)
+    place = _read_place(node, _size(shapes[first]), stride, places, starts)
     places.reads[node.name] = place
     halo = node_halo(node, graph, stride)
     for name in plane_inputs(node, shapes):

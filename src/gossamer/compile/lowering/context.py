@@ -147,15 +147,14 @@ class Lowering:
     def _bring(self, value: str, place: Place) -> None:
         """Copy a value to another place, from flat memory or from the planes it lies in."""
         home = self.places.homes.get(value)
-        if value in self.flats or (value, home) not in self.grids:
-            source, plane = self.flat(value), 4 * prod(self.shapes[value][2:])
-            at, inputs = None, np.arange(self.shapes[value][1]) * plane
+        if value in self.flats or home is None:
+            source, plane = self.flat(value), prod(self.shapes[value][2:])
+            at, inputs = 4 * np.arange(plane), 4 * plane * np.arange(self.shapes[value][1])
         else:
             grid = self.grids[value, home]
             source, at, inputs = grid.buffer, grid.pixel_offsets(), grid.channel_offsets()
         target = self.new_grid(value, place)
         pixels = target.planes.pixel_index()
-        offsets = 4 * pixels if at is None else at[pixels]
         positions = target.positions()
         self.emit(
             value,
@@ -165,7 +164,7 @@ class Lowering:
                 "output": target.buffer,
                 "positions": positions,
                 "position_count": len(positions),
-                "sources": np.where(pixels < 0, -1, offsets).astype(np.int32),
+                "sources": np.where(pixels < 0, -1, at[pixels]).astype(np.int32),
                 "channels": np.stack([inputs, target.channel_offsets()], 1).astype(np.int32),
                 "channel_shares": self.channel_shares(len(target.channels)),
             },

@@ -22,6 +22,7 @@ READ_CYCLES = (0.55, 1.2, 2.0)
 GROUP_CYCLES = 12.0
 """Of starting and ending one group of rows, beside its sums."""
 MOST_BLOCKS = 64
+Pair = tuple[int, int]
 SPARSE_BELOW = 0.7
 """Density below which kernels that skip every zero are candidates."""
 
@@ -39,10 +40,10 @@ class Windows:
         lanes: numbers in a vector.
     """
 
-    tile: tuple[int, int]
-    kernel: tuple[int, int]
-    stride: tuple[int, int]
-    dilation: tuple[int, int]
+    tile: Pair
+    kernel: Pair
+    stride: Pair
+    dilation: Pair
     channels: int
     lanes: int
 
@@ -51,7 +52,7 @@ class Windows:
         """Vector registers of the machine."""
         return 32 if self.lanes == 16 else 16
 
-    def input_bytes(self, tile: tuple[int, int]) -> int:
+    def input_bytes(self, tile: Pair) -> int:
         """Bytes that the taps of a tile of pixels read, rows of filters apart."""
         columns = (tile[1] - 1) * self.stride[1] + (self.kernel[1] - 1) * self.dilation[1] + 1
         return self.kernel[0] * tile[0] * columns * self.channels * 4 * self.lanes
@@ -78,28 +79,34 @@ def candidates(
     return sorted(found, key=lambda c: c.cycles)
 
 
-def fits_exactly(tile: tuple[int, int]) -> bool:
+def fits_exactly(tile: Pair) -> bool:
     """Whether some good tile of pixels covers an output tile without computing a pixel twice."""
-    return any(h * w >= min(7, tile[0] * tile[1]) for h, w in _tiles(tile, 28, exact=True))
+    return any(h * w >= min(7, tile[0] * tile[1]) for h, w in _largest_tiles(tile, 28, exact=True))
 
 
 def _sparse(rows: ConvRows, windows: Windows, activation: str, adds: bool) -> Iterator[Candidate]:
     most = windows.registers - 4
-    for count, unrolls in ((1, (4, 3, 2, 1)), (2, (2,)), (4, (1,))):
+    for count, unrolls in ((1, (4, 3, 2, 1)), (2, (4, 2)), (4, (2, 1))):
         if count > rows.group_rows:
             continue
         unroll = min(unrolls, key=lambda u: (_padded(rows.counts, u), -u))
         for tile in _tiles(windows.tile, most // count, exact=adds):
-            vectors = tile[0] * tile[1]
             for blocks in _block_counts(windows, tile):
                 kernel = ConvKernel(
                     count, *tile, windows.stride[1], False, unroll, activation,
                     adds, blocks > 1, _is_wide(rows, windows),
                 )  # fmt: skip
-                taps = _padded(rows.counts / blocks, unroll) * blocks * (1 + 0.02 * (count - 1))
-                latency = max(1.0, 8 / (count * vectors))
-                cycles = taps * (vectors * _read_cycles(windows, tile, blocks) * latency + 1.0)
+                taps = _padded(rows.counts, unroll) * (1 + 0.02 * (count - 1))
+                cycles = taps * _tap_cycles(windows, kernel, blocks)
                 yield Candidate(kernel, blocks, _total(rows, windows, kernel, blocks, cycles))
+
+
+def _tap_cycles(windows: Windows, kernel: ConvKernel, blocks: int) -> float:
+    """Return the cycles of one weight that is alone with its offset."""
+    vectors = kernel.tile_h * kernel.tile_w
+    latency = max(1.0, 8 / (kernel.rows * vectors))
+    read = _read_cycles(windows, (kernel.tile_h, kernel.tile_w), blocks)
+    return vectors * read * latency + 1.0
 
 
 def _shared(rows: ConvRows, windows: Windows, activation: str, adds: bool) -> Iterator[Candidate]:
@@ -146,7 +153,7 @@ def _shared_taps(rows: ConvRows, count: int) -> int:
     )
 
 
-def _read_cycles(windows: Windows, tile: tuple[int, int], blocks: int) -> float:
+def _read_cycles(windows: Windows, tile: Pair, blocks: int) -> float:
     size = windows.input_bytes(tile) / blocks
     if blocks == 1:  # rows of filters overlap: what one reads, the next finds
         rows = (tile[0] - 1) * windows.stride[0] + windows.kernel[0]
@@ -155,7 +162,7 @@ def _read_cycles(windows: Windows, tile: tuple[int, int], blocks: int) -> float:
     return READ_CYCLES[level]
 
 
-def _block_counts(windows: Windows, tile: tuple[int, int]) -> list[int]:
+def _block_counts(windows: Windows, tile: Pair) -> list[int]:
     size = windows.input_bytes(tile)
     wanted = {1, *(-(-size // limit) for limit in (CACHE_BYTES[0], CACHE_BYTES[0] * 5 // 8))}
     taps = windows.channels * windows.kernel[0] * windows.kernel[1]
@@ -166,8 +173,17 @@ def _is_wide(rows: ConvRows, windows: Windows) -> bool:
     return rows.span_bytes // (4 * windows.lanes) > LARGEST_NARROW
 
 
-def _tiles(tile: tuple[int, int], room: int, *, exact: bool) -> list[tuple[int, int]]:
-    """Return tiles of at most `room` vectors that cover an output tile with little overlap."""
+def _tiles(tile: Pair, room: int, *, exact: bool) -> list[Pair]:
+    """Return tiles that cover an output tile with little overlap: the largest that have room,
+    and the largest that have half of it.
+    """
+    found = {
+        best for most in (room, room // 2) for best in _largest_tiles(tile, most, exact=exact)[:2]
+    }
+    return sorted(found)
+
+
+def _largest_tiles(tile: Pair, room: int, *, exact: bool) -> list[Pair]:
     found = set()
     for across in range(1, tile[1] + 1):
         width = -(-tile[1] // across)
@@ -178,4 +194,10 @@ def _tiles(tile: tuple[int, int], room: int, *, exact: bool) -> list[tuple[int, 
             if height * width <= room and not (exact and tile[0] % height):
                 found.add((height, width))
                 break
-    return sorted(found, key=lambda t: -t[0] * t[1])[:4]
+    return sorted(found, key=lambda t: (-_use(tile, t) * t[0] * t[1], t[0]))
+
+
+def _use(tile: Pair, part: Pair) -> float:
+    """Return the share of computed vectors that are not computed twice."""
+    covered = [-(-whole // size) * size for whole, size in zip(tile, part, strict=True)]
+    return tile[0] * tile[1] / (covered[0] * covered[1])

@@ -126,9 +126,9 @@ class _Writer:
         members = self._members(chunk, taps)
         used = self._rows.nonzero[members, taps]
         if self._kernel.shared:
-            used = used.any(1, keepdims=True)
+            used = np.any(used, axis=1, keepdims=True)
         if not (is_first or is_last):
-            kept = used.any((1, 2))
+            kept = np.any(used, axis=(1, 2))
             members, used = members[kept], used[kept]
         if len(members):
             self._write(members, used, taps, is_first)

@@ -7,23 +7,54 @@ from functools import partial
 
 import numpy as np
 
+from gossamer.compile.kernels.elementwise import ElementwiseKernel
 from gossamer.compile.lowering.context import Grid, Lowering
-from gossamer.compile.lowering.conv_candidates import Candidate, Windows, candidates
+from gossamer.compile.lowering.conv_candidates import Candidate, Windows, candidates, fits_exactly
 from gossamer.compile.lowering.conv_streams import ConvRows, build_streams, split_rows
 from gossamer.compile.lowering.pixel_tiles import overruns, pixel_tiles
+from gossamer.compile.lowering.pointwise import lower_sum, on_planes
 from gossamer.compile.places import window_stride
 from gossamer.compile.step import Argument, Choice, Step, shares
 from gossamer.graph.graph import Node
-from gossamer.graph.ops import Conv2d
+from gossamer.graph.ops import Add, Conv2d
 
 MOST_CHOICES = 6
 """How many candidates are offered for timing."""
 
 
 def lower_conv2d(lowering: Lowering, node: Node, op: Conv2d) -> None:
-    """Add the convolution's step."""
+    """Add the convolution's step, unless it waits for a sum."""
+    if not lowering.places.waits(node):
+        _add_step(lowering, node, op, lowering.output_grid(node))
+
+
+def lower_add(lowering: Lowering, node: Node, op: Add) -> None:
+    """Add a sum: if it can be made in place, by the convolution that it waits for."""
+    residual = lowering.places.residuals.get(node.name)
+    if residual is None:
+        lower_sum(lowering, node, op)
+        return
+    conv, place = residual.conv, lowering.places.homes[node.name]
+    assert isinstance(conv.op, Conv2d)  # for the type checker: residuals are of convolutions
+    target = lowering.grids[residual.other, place]
+    if fits_exactly((target.planes.tile_h, target.planes.tile_w)):
+        fused = replace(conv.op, activation=op.activation)
+        _add_step(lowering, conv, fused, target, adds=True)
+    else:
+        own = lowering.output_grid(conv)
+        _add_step(lowering, conv, conv.op, own)
+        kernel = ElementwiseKernel("add", op.activation)
+        on_planes(lowering, node.name, kernel, [own, target], target)
+        lowering.wrote(target)
+    lowering.grids[node.name, place] = target
+
+
+def _add_step(
+    lowering: Lowering, node: Node, op: Conv2d, target: Grid, *, adds: bool = False
+) -> None:
     shape, out_shape = lowering.shapes[node.inputs[0]], lowering.shapes[node.name]
-    kernel = lowering.graph.weights[node.weights["weight"]].shape[2:]
+    layout = lowering.graph.weights[node.weights["weight"]]
+    kernel = (layout.shape[2], layout.shape[3])
     macs = op.macs(out_shape, lowering.graph.weight_shapes(node))
     op = replace(op, stride=window_stride(node, out_shape))
     reads_outside = any(
@@ -34,16 +65,10 @@ def lower_conv2d(lowering: Lowering, node: Node, op: Conv2d) -> None:
         for a in (0, 1)
     )
     source = lowering.input_grid(node, fill=0.0 if reads_outside else None)
-    target = lowering.output_grid(node)
     rows = conv_rows(lowering, node, op, source, target)
-    layout = lowering.graph.weights[node.weights["weight"]]
+    tile = (target.planes.tile_h, target.planes.tile_w)
     windows = Windows(
-        (target.planes.tile_h, target.planes.tile_w),
-        (kernel[0], kernel[1]),
-        op.stride,
-        op.dilation,
-        shape[1] // op.groups,
-        lowering.target.lanes,
+        tile, kernel, op.stride, op.dilation, shape[1] // op.groups, lowering.target.lanes
     )
     choices = tuple(
         Choice(
@@ -51,7 +76,7 @@ def lower_conv2d(lowering: Lowering, node: Node, op: Conv2d) -> None:
             partial(_arguments, lowering.threads, candidate, rows, source, target, op),
             f"b{candidate.blocks}",
         )
-        for candidate in candidates(rows, windows, op.activation)[:MOST_CHOICES]
+        for candidate in candidates(rows, windows, op.activation, adds=adds)[:MOST_CHOICES]
     )
     buffers = (source.buffer, target.buffer)
     lowering.steps.append(Step(node.name, choices, buffers, macs, round(macs * layout.density)))

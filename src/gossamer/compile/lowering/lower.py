@@ -8,7 +8,7 @@ from typing import Any
 
 from gossamer.compile.lowering import channels, linear, pointwise, pooling
 from gossamer.compile.lowering.context import Lowering
-from gossamer.compile.lowering.convolution import lower_conv2d
+from gossamer.compile.lowering.convolution import lower_add, lower_conv2d
 from gossamer.compile.places import choose_places
 from gossamer.compile.step import Buffer, Step
 from gossamer.errors import CompileError
@@ -26,13 +26,14 @@ LOWERINGS: Mapping[type[ops.Op], Callable[[Lowering, Node, Any], None]] = {
     ops.MaxPool2d: pooling.lower_pool,
     ops.AvgPool2d: pooling.lower_pool,
     ops.GlobalAvgPool: pooling.lower_global_avg_pool,
-    ops.Add: pointwise.lower_add,
+    ops.Add: lower_add,
     ops.Multiply: pointwise.lower_multiply,
     ops.Concat: channels.lower_concat,
     ops.ChannelPermute: channels.lower_channel_order,
     ops.ChannelSelect: channels.lower_channel_order,
     ops.LocalResponseNorm: channels.lower_local_response_norm,
     ops.Flatten: pointwise.lower_flatten,
+    ops.Softmax: pointwise.lower_softmax,
 }
 
 

@@ -8,16 +8,17 @@ from math import prod
 import numpy as np
 
 from gossamer.compile.kernels.elementwise import ElementwiseKernel, FlatKernel
+from gossamer.compile.kernels.softmax import SoftmaxKernel
 from gossamer.compile.lowering.context import Grid, Lowering
 from gossamer.compile.step import Argument, At, Buffer, shares
 from gossamer.graph.graph import Node
-from gossamer.graph.ops import Activation, Add, Flatten, Multiply, ScaleShift
+from gossamer.graph.ops import Activation, Add, Flatten, Multiply, ScaleShift, Softmax
 
 NOTHING = np.zeros(1, np.float32)
 
 
-def lower_add(lowering: Lowering, node: Node, op: Add) -> None:
-    """Add the sum of two values."""
+def lower_sum(lowering: Lowering, node: Node, op: Add) -> None:
+    """Add the sum of two values, in memory of its own."""
     _lower(lowering, node, "add", op.activation)
 
 
@@ -47,6 +48,23 @@ def lower_multiply(lowering: Lowering, node: Node, op: Multiply) -> None:
 def lower_flatten(lowering: Lowering, node: Node, op: Flatten) -> None:
     """Rename: flat memory is in the order that flattening asks for."""
     lowering.flats[node.name] = lowering.flat(node.inputs[0])
+
+
+def lower_softmax(lowering: Lowering, node: Node, op: Softmax) -> None:
+    """Add a softmax along channels, on flat memory."""
+    _, channels, *size = lowering.shapes[node.name]
+    source = lowering.flat(node.inputs[0])
+    lowering.emit(
+        node.name,
+        SoftmaxKernel(),
+        {
+            "input": source,
+            "output": lowering.new_flat(node.name),
+            "channel_count": channels,
+            "channel_bytes": 4 * prod(size),
+            "pixel_shares": shares(prod(size), lowering.threads),
+        },
+    )
 
 
 def _lower(

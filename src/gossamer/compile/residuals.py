@@ -1,0 +1,92 @@
+"""Residual sums in place: a convolution adds its result to the memory of the other term.
+
+Such a convolution runs where the sum stands, and the sum is the other term's memory from then on.
+That is right if nothing reads the other term later, and the convolution does not read it at all.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from gossamer.graph.graph import Graph, Node
+from gossamer.graph.ops import Add, Conv2d
+
+
+@dataclass(frozen=True)
+class Residual:
+    """A sum of a convolution and another value.
+
+    Args:
+        conv: the convolution's node.
+        other: name of the value that it is added to.
+    """
+
+    conv: Node
+    other: str
+
+
+class Uses:
+    """Who reads each value, and when at the latest.
+
+    Args:
+        graph: a network.
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+        self._nodes = {node.name: node for node in graph.nodes}
+        self._places = {node.name: index for index, node in enumerate(graph.nodes)}
+        self._readers: dict[str, list[Node]] = defaultdict(list)
+        for node in graph.nodes:
+            for name in node.inputs:
+                self._readers[name].append(node)
+
+    def residual(self, node: Node, roots: Mapping[str, str]) -> Residual | None:
+        """Return how a sum can be made in place, if it can.
+
+        Args:
+            node: any node.
+            roots: value → the value whose memory it shares, of all values before the node.
+        """
+        if not isinstance(node.op, Add) or node.inputs[0] == node.inputs[1]:
+            return None
+        for name, other in (node.inputs[::-1], node.inputs):
+            conv = self._nodes.get(name)
+            if conv and self._waits(conv) and self._is_free(other, node, conv, roots):
+                return Residual(conv, other)
+        return None
+
+    def _waits(self, node: Node) -> bool:
+        """Whether a node is a convolution that only a sum reads."""
+        readers = self._readers[node.name]
+        return (
+            isinstance(node.op, Conv2d)
+            and node.op.activation == "identity"
+            and node.name != self._graph.output
+            and len(readers) == 1
+            and isinstance(readers[0].op, Add)
+        )
+
+    def _is_free(self, value: str, node: Node, conv: Node, roots: Mapping[str, str]) -> bool:
+        """Whether the memory of a value may be overwritten at a node."""
+        if value not in self._nodes or not _owns_memory(self._nodes[value]):
+            return False
+        root = roots.get(value, value)
+        sharing = {value, root, *(name for name, other in roots.items() if other == root)}
+        if sharing & set(conv.inputs) or self._graph.output in sharing:
+            return False
+        readers = (reader for name in sharing for reader in self._readers[name])
+        return all(self._last_place(r) <= self._places[node.name] for r in readers)
+
+    def _last_place(self, reader: Node) -> int:
+        """Return when a reader reads at the latest: a convolution may wait for its sum."""
+        if self._waits(reader):
+            reader = self._readers[reader.name][0]
+        return self._places[reader.name]
+
+
+def _owns_memory(node: Node) -> bool:
+    """Whether each channel of a node's result has memory of its own."""
+    return node.op.kind not in ("channel_permute", "channel_select", "flatten")
