@@ -11,9 +11,9 @@ from gossamer.errors import CompileError
 from gossamer.jit.cache import digest, keep, recall
 from gossamer.jit.target import Target, initialise_llvm
 
-_PASSES = ("instruction_combine", "new_gvn")
-"""Kernels are unrolled and vectorised as written: LLVM's whole pipeline takes ten times as long as
-these two passes, and its code is not faster."""
+_PASSES = ("instruction_combine",)
+"""Kernels are unrolled and vectorised as written: LLVM's whole pipeline takes twenty times as long
+as this pass, and its code is not faster."""
 _EFFORT = 2
 """LLVM's level for choosing instructions and registers, 0…3."""
 
