@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import ctypes
 
+import numpy as np
 from llvmlite import ir
 
-from gossamer.jit.emitter import INT64, Emitter
+from gossamer.jit.emitter import FLOAT, INT64, POINTER, Emitter
 from gossamer.jit.target import host_target
 from gossamer.jit.toolchain import compile_ir
 
@@ -18,3 +19,17 @@ def test_loops_carry_values() -> None:
     code = compile_ir(str(module), host_target())
     function = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64)(code.address("sum_of_squares"))
     assert [function(n) for n in (0, 1, 5)] == [0, 0, 30]
+
+
+def test_constants_and_splats_fill_all_lanes_and_keep_their_sign() -> None:
+    module = ir.Module("test")
+    e = Emitter(module, "store", [POINTER], 4)
+    for place, value in enumerate((0.0, -0.0, 1.5)):
+        e.store(e.constant(value), e.arguments[0], 16 * place)
+    e.store(e.splat(ir.Constant(FLOAT, -2.5)), e.arguments[0], 48)
+    e.finish()
+    code = compile_ir(str(module), host_target())
+    memory = np.ones(16, np.float32)
+    ctypes.CFUNCTYPE(None, ctypes.c_void_p)(code.address("store"))(memory.ctypes.data)
+    expected = np.repeat(np.array([0.0, -0.0, 1.5, -2.5], np.float32), 4)
+    assert memory.tobytes() == expected.tobytes()
