@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from gossamer.jit.toolchain import Code
+if TYPE_CHECKING:
+    from gossamer.jit.toolchain import Code
 
 POINTER = ctypes.c_void_p
 INT64 = ctypes.c_int64

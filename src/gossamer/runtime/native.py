@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from gossamer.jit.function import INT64, POINTER, native_function
-from gossamer.jit.target import Target, host_target
-from gossamer.jit.toolchain import compile_ir
+
+if TYPE_CHECKING:
+    from gossamer.jit.target import Target
 
 SHARED_BYTES = 256
 JOB = 128
@@ -43,6 +45,10 @@ class NativeLoop:
 @lru_cache(maxsize=1)
 def native_loop() -> NativeLoop:
     """Compile the loop for this machine, once a process."""
+    # LLVM takes longer to import than all of the runtime; who only imports does not wait for it.
+    from gossamer.jit.target import host_target
+    from gossamer.jit.toolchain import compile_ir
+
     target = host_target()
     code = compile_ir(_loop_ir(target), target)
     return NativeLoop(

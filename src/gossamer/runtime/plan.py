@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gossamer.jit.toolchain import Code
+if TYPE_CHECKING:
+    from gossamer.jit.toolchain import Code
 
 
 @dataclass(frozen=True)
