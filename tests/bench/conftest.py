@@ -33,9 +33,8 @@ def subject():
         Node("fc", Linear(), ("flat",), {"weight": "fw", "bias": "fb"}),
     )
     graph = Graph(Input("x", (1, 2, 6, 7)), nodes, "fc", weights, name="tiny")
-    return Subject(
-        graph, program=compile(graph), module=nn.Sequential(conv, nn.ReLU(), nn.Flatten(), linear)
-    )
+    module = nn.Sequential(conv, nn.ReLU(), nn.Flatten(), linear)
+    return Subject(graph, program=compile(graph), module=module, shape=(3, 2, 6, 7))
 
 
 @pytest.fixture

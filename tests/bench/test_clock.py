@@ -93,3 +93,21 @@ def test_speedup_of_a_multiple_is_that_multiple(times_ms, factor):
     assert result.low == pytest.approx(factor)
     assert result.high == pytest.approx(factor)
     assert result.low <= result.median <= result.high
+
+
+class FarAway:
+    """A call that knows its own time, whatever our clock says."""
+
+    def __call__(self):
+        return None
+
+    def elapsed_ns(self, repeats):
+        return repeats * 5_000_000
+
+
+def test_a_call_that_times_itself_is_believed():
+    clock = FakeClock()
+    calls = {"far": FarAway(), "near": clock.work("near", 3.0)}
+    timings = time_interleaved(calls, Protocol(rounds=2), clock=clock)
+    assert timings["far"].times_ms == (5.0, 5.0)
+    assert timings["near"].times_ms == (3.0, 3.0)

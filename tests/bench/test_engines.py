@@ -1,5 +1,6 @@
 """One contract for all engines: what they compute is what the interpreter says."""
 
+import os
 import sys
 from contextlib import suppress
 from dataclasses import replace
@@ -10,17 +11,25 @@ import pytest
 import torch
 
 from gossamer.bench.engines import ENGINES
+from gossamer.bench.engines.deepsparse import INTERPRETER
 from gossamer.bench.engines.torch import torch_threads
 from gossamer.errors import MissingDependencyError, SpecError
 from gossamer.graph import interpret
 
-PACKAGES = {"gossamer": "llvmlite"}
+PACKAGES = {
+    "gossamer": "llvmlite",
+    "onnxruntime-int8": "onnxruntime",
+    "openvino-int8": "openvino",
+    "mnn": "MNN",
+}
 
 
 @pytest.fixture(params=list(ENGINES))
 def engine_class(request):
-    package = PACKAGES.get(request.param, request.param)
-    if not find_spec(package):
+    if request.param == "deepsparse":
+        if INTERPRETER not in os.environ:
+            pytest.skip(f"{INTERPRETER} names no interpreter")
+    elif not find_spec(package := PACKAGES.get(request.param, request.param)):
         pytest.skip(f"{package} is not installed")
     return ENGINES[request.param]
 
@@ -28,10 +37,11 @@ def engine_class(request):
 @pytest.mark.parametrize("threads", [1, 2])
 def test_every_engine_computes_the_graph(engine_class, subject, x, threads):
     expected = interpret(subject.graph, x)
+    allowed = 0.05 if engine_class.name.endswith("int8") else 1e-4  # eight bits against 24
     with engine_class(subject, threads=threads) as engine:
-        assert engine(x) == pytest.approx(expected, abs=1e-4)
+        assert engine(x) == pytest.approx(expected, abs=allowed)
         call = engine.bind(x)
-        assert np.asarray(call()) == pytest.approx(expected, abs=1e-4)
+        assert np.asarray(call()) == pytest.approx(expected, abs=allowed)
 
 
 def test_every_engine_has_its_registered_name_and_versions(engine_class, subject):
@@ -41,10 +51,10 @@ def test_every_engine_has_its_registered_name_and_versions(engine_class, subject
         assert all(version for version in engine.versions().values())
 
 
-@pytest.mark.parametrize("name", ["onnxruntime", "openvino", "torch"])
+@pytest.mark.parametrize("name", ["onnxruntime", "openvino", "openvino-int8", "mnn", "torch"])
 def test_a_missing_package_is_named_with_a_hint(monkeypatch, subject, name):
     engine_class = ENGINES[name]
-    monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.setitem(sys.modules, PACKAGES.get(name, name), None)
     with pytest.raises(MissingDependencyError, match="pip install"):
         engine_class(subject)
 

@@ -18,6 +18,22 @@ def test_engines_are_timed_and_recorded(gossamer_program, net, tmp_path):
     assert record.command == data["command"]
 
 
+def test_engines_may_be_named_with_commas(gossamer_program, net):
+    done = gossamer_program(
+        *("bench", net, "--against", "onnxruntime,gossamer", "--against", "onnxruntime"),
+        *("--rounds", 1, "--json"),
+    )
+    data = json.loads(done.out)
+    assert [timing["name"] for timing in data["timings"]] == ["gossamer", "onnxruntime"]
+    assert data["command"].endswith("--against onnxruntime,gossamer")
+
+
+def test_an_unknown_engine_is_one_line(gossamer_program, net):
+    done = gossamer_program("bench", net, "--against", "onnxruntime,openvin")
+    assert (done.status, done.out) == (2, "")
+    assert "did you mean 'openvino'" in done.err
+
+
 def test_the_recorded_command_repeats_the_measurement(gossamer_program, net):
     command = json.loads(gossamer_program("bench", net, "--rounds", 1, "--json").out)["command"]
     program, *arguments = command.split()

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gossamer.bench.clock import Protocol, time_interleaved
-from gossamer.bench.engines import ENGINES, Engine, Subject
+from gossamer.bench.clock import Protocol
+from gossamer.bench.compare import Engines
+from gossamer.bench.engines import ENGINES, Subject
 from gossamer.bench.machine import detect_machine
 from gossamer.bench.record import Record
 from gossamer.compile.compile import compile
-from gossamer.errors import SpecError, VerificationError
+from gossamer.errors import SpecError
 from gossamer.graph import Graph, infer_shapes
-from gossamer.graph.check import distance
 from gossamer.runtime.program import Program
 
 if TYPE_CHECKING:
     from torch import nn
 
-_REST_MS = 3.0  # after which the threads of the engines that spin have gone to sleep
+REST_MS = 3.0
+"""Pause after which the threads of the engines that spin have gone to sleep."""
 
 
 def benchmark(
@@ -45,7 +46,8 @@ def benchmark(
         module: the PyTorch module, needed by the engine "torch" only.
         threads: for every engine, ≥ 1; the program's unless given, or 1.
         rounds: samples of each engine, ≥ 1.
-        tolerance: allowed |difference| of outputs, relative to the largest |output|.
+        tolerance: allowed |difference| of outputs, relative to the largest |output|; an engine
+            whose arithmetic is not plain float32 has a larger one of its own.
         command: that repeats the measurement, for the record.
         advance: called after each of the `rounds · engines` samples.
 
@@ -63,31 +65,36 @@ def benchmark(
     threads = _threads(compiled, threads)
     x = np.ascontiguousarray(x, np.float32)
     infer_shapes(graph, x.shape)
-    against = (against,) if isinstance(against, str) else against
-    names = ["gossamer", *(name for name in dict.fromkeys(against) if name != "gossamer")]
-    classes = {name: ENGINES[name] for name in names}
+    makers = {name: ENGINES[name] for name in engine_names(against)}
     with ExitStack() as stack:
         ours = compiled or stack.enter_context(compile(graph, threads=threads))
-        subject = Subject(graph, module, ours)
-        engines: dict[str, Engine] = {
-            name: stack.enter_context(make(subject, threads=threads))
-            for name, make in classes.items()
-        }
-        differences = _differences(engines, x, tolerance)
-        protocol = Protocol(rounds, rest_ms=_REST_MS if threads > 1 else 0.0)
-        calls = {name: engine.bind(x) for name, engine in engines.items()}
-        timings = time_interleaved(calls, protocol, advance=advance)
-        versions = {k: v for engine in engines.values() for k, v in engine.versions().items()}
+        engines = stack.enter_context(
+            Engines(Subject(graph, module, ours, x.shape), threads=threads)
+        )
+        engines.open(makers)
+        protocol = Protocol(rounds, rest_ms=REST_MS if threads > 1 else 0.0)
+        found = engines.compare(x, protocol, tolerance=tolerance, advance=advance)
     return Record(
         network=graph.name,
         input_shape=x.shape,
         threads=threads,
-        timings=tuple(timings.values()),
-        differences=differences,
+        timings=tuple(found.timings.values()),
+        differences=found.differences,
         machine=detect_machine(),
-        versions=versions,
+        versions=found.versions,
         command=command,
     )
+
+
+def engine_names(against: str | Sequence[str]) -> list[str]:
+    """Return gossamer and the engines to compare it with, each once.
+
+    Examples:
+        >>> engine_names(["torch", "openvino", "torch"])
+        ['gossamer', 'torch', 'openvino']
+    """
+    against = (against,) if isinstance(against, str) else against
+    return list(dict.fromkeys(["gossamer", *against]))
 
 
 def _threads(program: Program | None, wanted: int | None) -> int:
@@ -98,22 +105,3 @@ def _threads(program: Program | None, wanted: int | None) -> int:
     if own not in (None, threads):
         raise SpecError("the program was compiled for other threads", got=threads, expected=own)
     return threads
-
-
-def _differences(
-    engines: Mapping[str, Engine], x: np.ndarray, tolerance: float
-) -> dict[str, float]:
-    """Return engine → relative difference from the first engine, or raise VerificationError."""
-    outputs = {name: np.array(engine(x)) for name, engine in engines.items()}
-    first, expected = next(iter(outputs.items()))
-    differences = {}
-    for name, output in outputs.items():
-        difference = distance(output, expected)
-        if not difference <= tolerance:
-            raise VerificationError(
-                f"the outputs of {name} and {first} differ",
-                got=f"{difference:.2g} of the largest output",
-                expected=f"at most {tolerance:g}",
-            )
-        differences[name] = difference
-    return differences

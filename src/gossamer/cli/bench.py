@@ -14,7 +14,7 @@ def bench(
     net: NetFile,
     against: Annotated[
         list[str] | None,
-        typer.Option(help="Rival engine: onnxruntime or openvino; may be repeated."),
+        typer.Option(help="Rival engines, separated by commas: onnxruntime, openvino, mnn, …"),
     ] = None,
     threads: Threads = 1,
     batch: Annotated[int, typer.Option(min=1, help="Images at once.")] = 1,
@@ -27,23 +27,27 @@ def bench(
 ) -> None:
     """Time a network, in turns with other engines on the same random inputs.
 
-    Example: `gossamer bench net.goss --against onnxruntime --threads 2`
+    Engines: onnxruntime, openvino, mnn, deepsparse, and onnxruntime-int8 and openvino-int8, which
+    run the network quantised. `gossamer bench suite` measures the published rows.
+
+    Example: `gossamer bench net.goss --against onnxruntime,openvino --threads 2`
     """
     import numpy as np
 
     import gossamer
     from gossamer.bench.record import write_records
+    from gossamer.cli.options import split_names
     from gossamer.cli.output import print_json, print_table
     from gossamer.cli.progress import track
     from gossamer.compile.compile import compile
     from gossamer.report.table import timing_table
 
-    rivals = list(dict.fromkeys(against or []))
+    rivals = split_names(against)
     graph = gossamer.load(net)
     shape = (batch, *graph.input.example[1:])
     x = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
     command = f"gossamer bench {net} --threads {threads} --batch {batch} --rounds {rounds}"
-    command += "".join(f" --against {name}" for name in rivals)
+    command += f" --against {','.join(rivals)}" if rivals else ""
     samples = rounds * (1 + len(rivals))
     with (
         compile(graph, threads=threads) as program,

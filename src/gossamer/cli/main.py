@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from gossamer import __version__
 from gossamer.cli.bench import bench
+from gossamer.cli.bench_suite import bench_suite
 from gossamer.cli.compress import compress
 from gossamer.cli.demo.verb import demo
 from gossamer.cli.export import export
@@ -23,15 +25,26 @@ _INTERRUPTED = 130  # what a shell reports for Ctrl-C: 128 + SIGINT
 # click.ClickException, wherever this version of typer keeps it.
 _CommandLineError: type[Exception] = typer.BadParameter.__mro__[2]  # type: ignore[assignment]
 
+
+class _Verbs(TyperGroup):
+    """Verbs of one word or two; two words come first, as in `bench suite`."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Join the first two words if they are a verb."""
+        two = " ".join(args[:2])
+        return super().resolve_command(ctx, [two, *args[2:]] if two in self.commands else args)
+
+
 app = typer.Typer(
     name="gossamer",
+    cls=_Verbs,
     help="Make convolutional networks sparse and compact: a smaller file, less CPU time.",
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for verb in (demo, nets, train, compress, export, inspect, run, bench):
-    app.command()(verb)
+for verb in (demo, nets, train, compress, export, inspect, run, bench, bench_suite):
+    app.command(verb.__name__.replace("_", " "))(verb)
 
 
 def _print_version(wanted: bool) -> None:

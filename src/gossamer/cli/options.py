@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -14,3 +15,14 @@ NetFile = Annotated[Path, typer.Argument(metavar="NET.GOSS", help="A .goss file.
 DataName = Annotated[
     str, typer.Option("--data", help="digits, mnist, mnist:FOLDER or folder:FOLDER.")
 ]
+
+
+def split_names(values: Sequence[str] | None) -> list[str]:
+    """Return the names in an option that may be repeated and takes commas, each once.
+
+    Examples:
+        >>> split_names(["mnn,openvino", "mnn"])
+        ['mnn', 'openvino']
+    """
+    names = (name.strip() for value in values or () for name in value.split(","))
+    return list(dict.fromkeys(name for name in names if name))

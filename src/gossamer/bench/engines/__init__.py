@@ -9,6 +9,10 @@ ENGINES = Registry(
         "gossamer": "gossamer.bench.engines.gossamer:Gossamer",
         "onnxruntime": "gossamer.bench.engines.onnxruntime:OnnxRuntime",
         "openvino": "gossamer.bench.engines.openvino:OpenVino",
+        "onnxruntime-int8": "gossamer.bench.engines.onnxruntime:OnnxRuntimeInt8",
+        "openvino-int8": "gossamer.bench.engines.openvino:OpenVinoInt8",
+        "mnn": "gossamer.bench.engines.mnn:Mnn",
+        "deepsparse": "gossamer.bench.engines.deepsparse:DeepSparse",
         "torch": "gossamer.bench.engines.torch:Torch",
     },
 )

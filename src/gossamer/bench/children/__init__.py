@@ -1,0 +1,1 @@
+"""Scripts that other interpreters run, where gossamer is not installed."""

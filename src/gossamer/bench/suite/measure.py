@@ -1,0 +1,148 @@
+"""Measure one row in this process; an engine that fails loses its cell, not the row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from gossamer.bench.benchmark import REST_MS, engine_names
+from gossamer.bench.clock import Protocol
+from gossamer.bench.compare import Comparison, Engines
+from gossamer.bench.engines import ENGINES, Subject
+from gossamer.bench.load import watch_load
+from gossamer.bench.machine import detect_machine
+from gossamer.bench.record import Record
+from gossamer.bench.suite.cap import CAPS, capped
+from gossamer.bench.suite.network import build_graph
+from gossamer.bench.suite.result import Result
+from gossamer.bench.suite.row import Row
+from gossamer.compile.compile import compile, make_plan
+from gossamer.errors import DataError
+from gossamer.graph import Graph
+from gossamer.jit.target import host_target
+from gossamer.runtime.program import Program
+
+OURS = "gossamer"
+TOLERANCE = 1e-4
+NO_INT8 = "the runtime has no int8 kernels yet"
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """Under which a row is measured.
+
+    Args:
+        threads: of each engine, ≥ 1.
+        engines: rivals, keys of `gossamer.bench.engines.ENGINES`.
+        rounds: samples of each, ≥ 1.
+        isa: a key of `gossamer.bench.suite.cap.CAPS`; its environment must have been set before the
+            process started.
+        excluded: engine → why it is not to be tried.
+    """
+
+    threads: int = 1
+    engines: Sequence[str] = ()
+    rounds: int = 31
+    isa: str = "host"
+    excluded: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def protocol(self) -> Protocol:
+        """How long to measure."""
+        return Protocol(self.rounds, rest_ms=REST_MS if self.threads > 1 else 0.0)
+
+
+def measure(
+    row: Row, conditions: Conditions, *, begun: Callable[[str], Any] = lambda name: None
+) -> Result:
+    """Return the times of a row: our program and its rivals in turns, on one random picture.
+
+    Args:
+        row: what to measure.
+        conditions: how.
+        begun: called with the name of the engine that is about to run for the first time, and with
+            the empty name when the timing starts.
+    """
+    missing = {**CAPS[conditions.isa].unable, **conditions.excluded}
+    found = _Found()
+    if row.precision == "int8":
+        missing[OURS] = NO_INT8
+    else:
+        try:
+            found = _compare(build_graph(row), conditions, missing, begun)
+        except DataError as error:
+            missing[OURS] = str(error)
+    return Result(
+        row=row.name,
+        threads=conditions.threads,
+        isa=conditions.isa,
+        rounds=conditions.rounds,
+        record=found.record,
+        missing={n: missing[n] for n in engine_names(conditions.engines) if n in missing},
+        bound_ms=found.bound_ms,
+        foreign_load=found.foreign_load,
+    )
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What was measured of a graph."""
+
+    record: Record | None = None
+    bound_ms: float | None = None
+    foreign_load: float | None = None
+
+
+def _compare(
+    graph: Graph, conditions: Conditions, missing: dict[str, str], begun: Callable[[str], Any]
+) -> _Found:
+    """Compare our program with its rivals; adds to `missing` what fails."""
+    x = np.random.default_rng(0).standard_normal(graph.input.example).astype(np.float32)
+
+    def failed(engine: str, error: Exception) -> None:
+        missing[engine] = f"{type(error).__name__}: {error}"
+
+    with ExitStack() as stack:
+        program, threads = None, conditions.threads
+        if OURS not in missing:
+            begun(OURS)
+            try:
+                program = stack.enter_context(compile_for(graph, conditions))
+            except Exception as error:
+                failed(OURS, error)
+        subject = Subject(graph, None, program, x.shape)
+        engines = stack.enter_context(Engines(subject, threads=threads, failed=failed, begun=begun))
+        names = [name for name in engine_names(conditions.engines) if name not in missing]
+        engines.open({name: ENGINES[name] for name in names})
+        with watch_load() as load:
+            comparison = engines.compare(x, conditions.protocol, tolerance=TOLERANCE)
+    bound_ms = getattr(program, "bound_ms", None)
+    return _Found(_as_record(graph, comparison, threads), bound_ms, load.mean)
+
+
+def compile_for(graph: Graph, conditions: Conditions) -> Program:
+    """Return our program for an instruction set."""
+    threads = conditions.threads
+    if conditions.isa == "host":
+        return compile(graph, threads=threads)
+    target = capped(host_target(), conditions.isa)
+    return Program(graph, partial(make_plan, graph, target, threads, True), threads)
+
+
+def _as_record(graph: Graph, comparison: Comparison, threads: int) -> Record | None:
+    if not comparison.timings:
+        return None
+    return Record(
+        network=graph.name,
+        input_shape=graph.input.example,
+        threads=threads,
+        timings=tuple(comparison.timings.values()),
+        differences=comparison.differences,
+        machine=detect_machine(),
+        versions=comparison.versions,
+    )
