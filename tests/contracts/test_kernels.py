@@ -24,6 +24,7 @@ KERNELS = [
     ConvKernel(2, 2, 2, unroll=2),
     ConvKernel(2, 1, 3, unroll=2, adds=True, blocked=True),
     ConvKernel(2, 1, 3, unroll=3, wide=True),
+    ConvKernel(4, 2, 1, shared=True, by_rows=True),
     PoolKernel("max", 4),
     PoolKernel("mean", 1, 2),
     PlaneMeanKernel(),

@@ -97,6 +97,11 @@ class Emitter:
         """Store an aligned vector."""
         self.store(value, pointer, offset, align=self.vector_bytes)
 
+    def prefetch(self, pointer: Value, offset: int) -> None:
+        """Ask for the cache line at an address that will be read soon; any address will do."""
+        arguments = [self.at(pointer, offset), INT32(0), INT32(3), INT32(1)]
+        self.intrinsic("llvm.prefetch.p0", VOID, arguments)
+
     def gather(self, pointer: Value, offsets: Value) -> Value:
         """Load one float32 a lane from 32-bit byte offsets; a negative offset gives zero."""
         b, nothing = self.builder, ir.Constant(self.int_vector, None)
@@ -138,6 +143,10 @@ class Emitter:
         """Return a · b + c, rounded once, for vectors or scalars."""
         suffix = "f32" if a.type == FLOAT else f"v{self.lanes}f32"
         return self.intrinsic(f"llvm.fma.{suffix}", a.type, [a, b, c])
+
+    def nonzero(self, mask: Value) -> Value:
+        """Return, lane by lane, whether an integer is not zero."""
+        return self.builder.icmp_signed("!=", mask, ir.Constant(self.int_vector, None))
 
     def select_nonzero(self, mask: Value, a: Value, b: Value) -> Value:
         """Return, lane by lane, `a` where the integer mask is not zero, else `b`."""

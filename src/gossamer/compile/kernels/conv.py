@@ -19,6 +19,8 @@ that the stream's offsets count from, then for each row an output offset, then f
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -27,6 +29,9 @@ from gossamer.compile.kernels.kernel import TILE_BYTES, Kernel, KernelEmitter
 from gossamer.jit.emitter import FLOAT, INT16, INT64, Value
 
 Values = list[Value]
+
+PREFETCH_BYTES = 1024
+"""How far ahead the stream is asked for: it comes from far when the weights are large."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,8 @@ class ConvKernel(Kernel):
         activation: applied before the last store.
         adds: whether the result is added to what the output holds (a residual connection).
         blocked: whether the taps come in several blocks.
+        by_rows: walk all tiles for one group of rows before the next group, where weights are
+            larger than pictures; not if blocked.
         wide: offsets of 32 bits, in bytes; otherwise of 16 bits, in vectors.
     """
 
@@ -56,6 +63,7 @@ class ConvKernel(Kernel):
     adds: bool = False
     blocked: bool = False
     wide: bool = False
+    by_rows: bool = False
 
     slots: ClassVar[tuple[str, ...]] = (
         "input",
@@ -100,6 +108,7 @@ class ConvKernel(Kernel):
         form = f"{'dense' if self.shared else 'sparse'}{self.unroll}"
         tile = f"{self.rows}x{self.tile_h}x{self.tile_w}"
         flags = {"adds": self.adds, "blocked": self.blocked, "wide": self.wide}
+        flags["rows"] = self.by_rows
         words = ["f32-conv", form, tile, f"s{self.stride_w}", self.activation]
         return "-".join(words + [name for name, on in flags.items() if on])
 
@@ -111,70 +120,87 @@ class ConvKernel(Kernel):
         groups, stream, count = e.pointer("groups"), e.pointer("stream"), e.number("block_count")
         shares = e.at(e.pointer("block_shares"), e.multiply(e.multiply(e.arguments[1], count), 16))
         start = "output and bias" if self.adds else "bias"
+        walk = _Walk(self, e, tiles, groups, stream, shares, (x, input_row), (y, output_row))
+        if self.by_rows:
+            with walk.groups_of(0) as record, e.loop(*e.share("tile_shares")) as tile:
+                walk.group(record, *walk.rows(tile), start, self.activation)
+            return
         with e.loop(*e.share("tile_shares")) as tile:
-            at_input, at_output = (
-                e.offset_in(tiles, tile, stride=TILE_BYTES, field=f) for f in (0, 1)
-            )
-            source = _rows(e, e.at(x, at_input), input_row, self.tile_h)
-            target = _rows(e, e.at(y, at_output), output_row, self.tile_h)
-            walk = _Walk(self, e, groups, stream, shares, source, target)
+            rows = walk.rows(tile)
             if self.blocked:
                 last = e.add(count, -1)
-                walk.block(0, start, "identity")
+                walk.block(0, rows, start, "identity")
                 with e.loop(1, last) as block:
-                    walk.block(block, "output", "identity")
-                walk.block(last, "output", self.activation)
+                    walk.block(block, rows, "output", "identity")
+                walk.block(last, rows, "output", self.activation)
             else:
-                walk.block(0, start, self.activation)
-
-
-def _rows(e: KernelEmitter, first: Value, row_bytes: Value, count: int) -> Values:
-    """Return the addresses of the rows of a tile."""
-    return [e.at(first, e.multiply(row_bytes, r)) if r else first for r in range(count)]
+                walk.block(0, rows, start, self.activation)
 
 
 @dataclass(frozen=True)
 class _Walk:
-    """Writes what happens in one tile; `source` and `target` are the addresses of its rows."""
+    """Writes the loops; `input` and `output` are the address and the bytes between rows."""
 
     kernel: ConvKernel
     e: KernelEmitter
+    tiles: Value
     groups: Value
     stream: Value
     shares: Value
-    source: Values
-    target: Values
+    input: tuple[Value, Value]
+    output: tuple[Value, Value]
 
-    def block(self, block: Value | int, initial: str, activation: str) -> None:
-        """Write the loop over this thread's groups of rows in one block of taps."""
+    def rows(self, tile: Value) -> tuple[Values, Values]:
+        """Return the addresses of the rows of a tile, in the input and in the output."""
+        e = self.e
+        sides = []
+        for field, (first, row_bytes) in enumerate((self.input, self.output)):
+            start = e.at(first, e.offset_in(self.tiles, tile, stride=TILE_BYTES, field=field))
+            rows = [e.at(start, e.multiply(row_bytes, r)) for r in range(1, self.kernel.tile_h)]
+            sides.append([start, *rows])
+        return sides[0], sides[1]
+
+    @contextmanager
+    def groups_of(self, block: Value | int) -> Iterator[Value]:
+        """Loop over this thread's groups of rows in one block of taps; yields their records."""
         e = self.e
         pair = e.at(self.shares, e.multiply(block, 16))
         with e.loop(e.load(INT64, pair, align=8), e.load(INT64, pair, 8, align=8)) as group:
-            record = e.at(self.groups, e.multiply(group, self.kernel.group_bytes))
-            self._group(record, initial, activation)
+            yield e.at(self.groups, e.multiply(group, self.kernel.group_bytes))
 
-    def _group(self, record: Value, initial: str, activation: str) -> None:
+    def block(
+        self, block: Value | int, rows: tuple[Values, Values], initial: str, activation: str
+    ) -> None:
+        """Write the groups of one block of taps in one tile."""
+        with self.groups_of(block) as record:
+            self.group(record, *rows, initial, activation)
+
+    def group(
+        self, record: Value, source: Values, target: Values, initial: str, activation: str
+    ) -> None:
+        """Write one group of rows in one tile."""
         k, e = self.kernel, self.e
         start = e.at(self.stream, e.load(INT64, record, align=4))
         turns, base = e.load_offset(record, 8), e.load_offset(record, 12)
-        source = [e.at(row, base) for row in self.source]
-        outputs = self._outputs(record)
+        source = [e.at(row, base) for row in source]
+        outputs = self._outputs(record, target)
         sums = self._initial(record, outputs, initial)
         # The offsets of a turn are read one turn ahead: reads of the input never wait for them.
         ahead = self._offsets(start)
         with e.carried_loop(0, turns, 1, [start, *ahead, *sums]) as (_, now, set_next):
             offsets, sums = now[1 : 1 + len(ahead)], now[1 + len(ahead) :]
             following = e.at(now[0], k.turn_bytes)
+            e.prefetch(now[0], PREFETCH_BYTES)
             after = self._offsets(following)
             turn = self._shared_turn if k.shared else self._sparse_turn
             set_next([following, *after, *turn(now[0], offsets, source, sums)])
         self._store(e.loop_results[1 + len(ahead) :], outputs, activation)
 
-    def _outputs(self, record: Value) -> list[Values]:
+    def _outputs(self, record: Value, target: Values) -> list[Values]:
         """Return the addresses of each output channel's rows."""
         e = self.e
         channels = [e.load_offset(record, 16 + 4 * m) for m in range(self.kernel.rows)]
-        return [[e.at(row, channel) for row in self.target] for channel in channels]
+        return [[e.at(row, channel) for row in target] for channel in channels]
 
     def _initial(self, record: Value, outputs: list[Values], initial: str) -> Values:
         """Return what the sums start from: "bias", "output" or "output and bias"."""

@@ -99,17 +99,18 @@ class HaloKernel(Kernel):
         return "f32-halo"
 
     def body(self, emitter: KernelEmitter) -> None:
-        """Write: for each channel and move, read unaligned, mask, store."""
+        """Write: for each move and channel, read unaligned, mask, store."""
         e = emitter
         planes, moves, inside, channels = (
             e.pointer(s) for s in ("planes", "moves", "inside", "channels")
         )
-        count = e.number("move_count")
         fill = e.splat(e.load(FLOAT, e.pointer("fill")))
-        with e.loop(*e.share("channel_shares")) as channel:
-            plane = e.at(planes, e.offset_in(channels, channel))
-            with e.loop(0, count) as move:
-                target = e.at(plane, e.offset_in(moves, move, stride=8))
-                source = e.at(plane, e.offset_in(moves, move, stride=8, field=1))
-                mask = e.load(e.int_vector, inside, e.multiply(move, e.vector_bytes))
-                e.store_vector(e.select_nonzero(mask, e.load(e.vector, source), fill), target)
+        begin, end = e.share("channel_shares")
+        with e.loop(0, e.number("move_count")) as move:
+            target = e.at(planes, e.offset_in(moves, move, stride=8))
+            source = e.at(planes, e.offset_in(moves, move, stride=8, field=1))
+            mask = e.nonzero(e.load(e.int_vector, inside, e.multiply(move, e.vector_bytes)))
+            with e.loop(begin, end) as channel:
+                offset = e.offset_in(channels, channel)
+                value = e.builder.select(mask, e.load(e.vector, e.at(source, offset)), fill)
+                e.store_vector(value, e.at(target, offset))

@@ -117,9 +117,10 @@ def _shared(rows: ConvRows, windows: Windows, activation: str, adds: bool) -> It
         for tile in _tiles(windows.tile, (windows.registers - 1) // (count + 1), exact=adds):
             vectors = tile[0] * tile[1]
             unroll = 2 if rows.weight.shape[1] > 1 else 1
+            by_rows = 4 * used * count > CACHE_BYTES[1] and tile != windows.tile
             kernel = ConvKernel(
                 count, *tile, windows.stride[1], True, unroll, activation,
-                adds, False, _is_wide(rows, windows),
+                adds, False, _is_wide(rows, windows), by_rows,
             )  # fmt: skip
             fma = 0.5 * count * vectors * max(1.0, 8 / (count * vectors))
             read = vectors * _read_cycles(windows, tile, 1) + 0.5 * count

@@ -114,7 +114,7 @@ def _arguments(
 ) -> dict[str, Argument]:
     kernel = candidate.kernel
     tiles = pixel_tiles(source.planes, target.planes, op.stride, (kernel.tile_h, kernel.tile_w))
-    by_tile = len(tiles) >= min(len(rows.weight) // kernel.rows, 4 * threads)
+    by_tile = not kernel.by_rows and len(tiles) >= min(len(rows.weight) // kernel.rows, 4 * threads)
     parts = [np.arange(len(rows.weight))] if by_tile else split_rows(rows, threads)
     streams = build_streams(rows, kernel, candidate.blocks, parts, source.planes.column_bytes)
     return {
