@@ -92,10 +92,12 @@ def to_positions(
         raise FormatError(
             "a position lies outside the tensor", got=int(run[-1]), expected=f"< {prod(shape)}"
         )
+    positions = run.astype(np.uint32)
     if form.by_columns:
-        rows, columns = _matrix(shape)
-        run = np.sort(run % rows * columns + run // rows)
-    return run.astype(np.uint32)
+        rows, columns = (np.uint32(size) for size in _matrix(shape))
+        column = positions // rows
+        positions = np.sort((positions - column * rows) * columns + column)
+    return positions
 
 
 def symbol_counts(gaps: np.ndarray, occurrences: np.ndarray, form: GapForm) -> np.ndarray:
