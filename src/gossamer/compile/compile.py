@@ -28,7 +28,8 @@ def compile(graph: Graph, threads: int = 1, *, measure: bool = True) -> Program:
         threads: that run it, 1…256.
         measure: time the candidate kernels of each layer and keep the fastest; without it the
             likeliest is taken and compiling is quicker. The results are the same either way, to
-            rounding.
+            rounding. Times are remembered for equal layers, and on disk for the next process
+            (`gossamer.jit.cache` says where), as is machine code.
 
     Returns:
         A program; call it with (N, C, H, W) arrays.
