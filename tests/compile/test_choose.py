@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Callable
-from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -27,22 +25,28 @@ def graph() -> Graph:
     return single(Conv2d(padding=(1, 1, 1, 1)), (1, 8, 16, 16), weight=weight)
 
 
-@pytest.fixture
-def slower_and_slower(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
-    """The clock of candidates: each takes longer than the one before; returns how many ran."""
-    times = count(1)
-    monkeypatch.setattr(choose, "_time_us", lambda bound: float(next(times)))
-    return lambda: next(times) - 1
-
-
 def test_a_few_of_the_likeliest_are_timed_and_the_fastest_runs(
-    graph: Graph, folder: Path, slower_and_slower: Callable[[], int]
+    graph: Graph, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    report = compile(graph).plan_for((8, 16, 16)).reports[-2]
+    timed: list[int] = []
+
+    def slower_and_slower(steps: list[int]) -> list[float]:
+        timed.append(len(steps))
+        return [float(place + 1) for place in range(len(steps))]
+
+    monkeypatch.setattr(choose, "_times_us", slower_and_slower)
+    (report,) = [r for r in compile(graph).plan_for((8, 16, 16)).reports if r.time_us]
+    assert len(timed) == 1
+    assert 2 <= timed[0] <= choose.MOST_TIMED
     assert report.time_us == 1.0
+    assert sorted(report.others.values()) == [float(n) for n in range(2, timed[0] + 1)]
     assert report.reason.startswith(("fastest measured", "dense"))
-    assert 2 <= slower_and_slower() <= choose.MOST_TIMED
-    assert report.kernel not in report.others
+
+
+def test_times_are_of_one_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = {7: 3e-6, 8: 2e-3, 9: 0.0}
+    monkeypatch.setattr(choose, "_time_s", lambda step, times: clock[step] * times)
+    assert choose._times_us([7, 8, 9]) == pytest.approx([3.0, 2000.0, 0.0])
 
 
 def test_the_next_program_measures_nothing_and_runs_the_same(
@@ -51,7 +55,7 @@ def test_the_next_program_measures_nothing_and_runs_the_same(
     x = np.random.default_rng(1).standard_normal((1, 8, 16, 16)).astype(np.float32)
     first = compile(graph)
     built = []
-    monkeypatch.setattr(choose, "_time_us", None)
+    monkeypatch.setattr(choose, "_times_us", None)
     real = bind.Binding.bind
     monkeypatch.setattr(
         bind.Binding, "bind", lambda self, choice: (built.append(choice), real(self, choice))[1]

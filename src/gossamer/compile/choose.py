@@ -46,14 +46,10 @@ def choose(
 
 def _measure(step: Step, binding: Binding) -> tuple[Bound, Times]:
     """Return the fastest of the step's likeliest choices, and the times of all of them."""
-    best, times = None, {}
-    for choice in step.choices[:MOST_TIMED]:
-        bound = binding.bind(choice)
-        times[choice.label] = _time_us(bound)
-        if best is None or times[choice.label] < times[best.choice.label]:
-            best = bound
-    assert best is not None
-    return best, times
+    tried = [binding.bind(choice) for choice in step.choices[:MOST_TIMED]]
+    times_us = _times_us([bound.step.ctypes.data for bound in tried])
+    best = tried[times_us.index(min(times_us))]
+    return best, {bound.choice.label: t for bound, t in zip(tried, times_us, strict=True)}
 
 
 def _fastest(step: Step, times: Times) -> Choice:
@@ -61,18 +57,23 @@ def _fastest(step: Step, times: Times) -> Choice:
     return min(step.choices, key=lambda choice: times.get(choice.label, float("inf")))
 
 
-def _time_us(bound: Bound) -> float:
-    """Return the smallest time of a few samples; thread 0's share only."""
-    loop, address = native_loop(), bound.step.ctypes.data
+def _times_us(steps: Sequence[int]) -> list[float]:
+    """Return the least time of each step, by address, of a few samples; thread 0's share only.
+
+    All take turns, so that something else on the machine that lasts for a while disturbs all.
+    """
+    calls = [max(1, int(SAMPLE_S / max(_time_s(step, 1), 1e-7))) for step in steps]
+    samples = [
+        [_time_s(step, times) / times for step, times in zip(steps, calls, strict=True)]
+        for _ in range(SAMPLES)
+    ]
+    return [1e6 * min(of_step) for of_step in zip(*samples, strict=True)]
+
+
+def _time_s(step: int, times: int) -> float:
     start = perf_counter()
-    loop.repeat(address, 1, 1)
-    times = max(1, int(SAMPLE_S / max(perf_counter() - start, 1e-7)))
-    samples = []
-    for _ in range(SAMPLES):
-        start = perf_counter()
-        loop.repeat(address, 1, times)
-        samples.append((perf_counter() - start) / times)
-    return 1e6 * min(samples)
+    native_loop().repeat(step, 1, times)
+    return perf_counter() - start
 
 
 def _report(step: Step, choice: Choice, times: Times, reason: str) -> StepReport:
