@@ -77,3 +77,12 @@ def test_a_larger_halo_keeps_what_was_there() -> None:
     assert planes.with_halo(Halo(0, 3, 1, 0)).halo == Halo(1, 3, 2, 0)
     assert Halo().is_empty
     assert not planes.halo.is_empty
+
+
+def test_echoes_of_what_lies_in_a_tile_are_of_that_place() -> None:
+    """A tile may lie outside the picture as a whole; computing it writes there."""
+    planes = Planes(1, 2, 10, 1, 4, 3, 3, Halo(1, 1, 1, 1))
+    echoes = planes.echoes()
+    at_home = planes.offsets(np.arange(3), np.arange(3)).ravel()
+    for source, target in zip(echoes.sources, echoes.targets, strict=True):
+        assert source == target or target not in at_home

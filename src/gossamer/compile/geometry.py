@@ -41,6 +41,25 @@ class Halo:
         return self == Halo()
 
 
+@dataclass(frozen=True, eq=False)
+class Echoes:
+    """What lies outside tiles or outside the picture, as copies of pixels that lie in tiles.
+
+    Args:
+        rows: (n,) tile row that an echo copies.
+        columns: (n,) tile column.
+        sources: (n,) byte offset of that vector, channel 0.
+        targets: (n,) byte offset of the echo.
+        lanes: (n, lanes) which lane of the source each lane copies; −1 outside the picture.
+    """
+
+    rows: np.ndarray
+    columns: np.ndarray
+    sources: np.ndarray
+    targets: np.ndarray
+    lanes: np.ndarray
+
+
 @dataclass(frozen=True)
 class Planes:
     """The layout of a (C, H, W) activation in memory.
@@ -121,6 +140,14 @@ class Planes:
             inside: (n, lanes) int32, −1 where the vector read is inside the picture, 0 where the
                 fill value belongs.
         """
+        echoes = self.echoes()
+        shift = np.where(echoes.lanes >= 0, echoes.lanes - np.arange(self.lanes), 0)
+        shift = shift[np.arange(len(shift)), np.abs(shift).argmax(1)]
+        moves = np.stack([echoes.targets, echoes.sources + 4 * shift], axis=1)
+        return moves.astype(np.int32), np.where(echoes.lanes >= 0, -1, 0).astype(np.int32)
+
+    def echoes(self) -> Echoes:
+        """Return how everything outside a tile or outside the picture follows from the pixels."""
         rows = np.arange(-self.halo.top, self.tile_h + self.halo.bottom)
         columns = np.arange(-self.halo.left, self.tile_w + self.halo.right)
         y, x = self._pixels(rows, columns)
@@ -130,17 +157,18 @@ class Planes:
             np.divmod(columns, self.tile_w),
         )
         shift = tile_row[:, None] * self.split_w + tile_column[None, :]
-        shift[~inside.any(axis=2)] = 0  # nothing is read, so read from a safe place
-        moves = np.stack(
-            [
-                self.offsets(rows, columns),
-                self.offsets(home_row, home_column) + 4 * shift,
-            ],
-            axis=2,
-        )
+        lanes = np.where(inside, np.arange(self.lanes) + shift[:, :, None], -1)
         at_home = (tile_row == 0)[:, None] & (tile_column == 0)[None, :]
         needed = ~(at_home & inside.all(axis=2))
-        return moves[needed].astype(np.int32), np.where(inside[needed], -1, 0).astype(np.int32)
+        homes = np.broadcast_arrays(home_row[:, None], home_column[None, :])
+        # Where nothing is read, any place is safe to read from. What lies in a tile, though outside
+        # the picture, belongs to its own place: computing the tile writes there.
+        is_safe = inside.any(axis=2) | at_home
+        homes = [np.where(is_safe, home, 0)[needed] for home in homes]
+        sources = self.offset(0, 0) + homes[0] * self.row_bytes + homes[1] * self.column_bytes
+        return Echoes(
+            homes[0], homes[1], sources, self.offsets(rows, columns)[needed], lanes[needed]
+        )
 
     def _pixels(self, rows: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return y and x, (rows, columns, lanes), of the pixels at tile positions."""

@@ -50,6 +50,7 @@ class ConvKernel(Kernel):
         blocked: whether the taps come in several blocks.
         by_rows: walk all tiles for one group of rows before the next group, where weights are
             larger than pictures; not if blocked.
+        echoes: whether what lies outside the tiles is written too, as copies of edge pixels.
         wide: offsets of 32 bits, in bytes; otherwise of 16 bits, in vectors.
     """
 
@@ -64,6 +65,7 @@ class ConvKernel(Kernel):
     blocked: bool = False
     wide: bool = False
     by_rows: bool = False
+    echoes: bool = False
 
     slots: ClassVar[tuple[str, ...]] = (
         "input",
@@ -76,6 +78,9 @@ class ConvKernel(Kernel):
         "tile_shares",
         "block_count",
         "block_shares",
+        "echo_bounds",
+        "echoes",
+        "echo_lanes",
     )
 
     @property
@@ -108,7 +113,7 @@ class ConvKernel(Kernel):
         form = f"{'dense' if self.shared else 'sparse'}{self.unroll}"
         tile = f"{self.rows}x{self.tile_h}x{self.tile_w}"
         flags = {"adds": self.adds, "blocked": self.blocked, "wide": self.wide}
-        flags["rows"] = self.by_rows
+        flags |= {"rows": self.by_rows, "echoes": self.echoes}
         words = ["f32-conv", form, tile, f"s{self.stride_w}", self.activation]
         return "-".join(words + [name for name, on in flags.items() if on])
 
@@ -123,18 +128,19 @@ class ConvKernel(Kernel):
         walk = _Walk(self, e, tiles, groups, stream, shares, (x, input_row), (y, output_row))
         if self.by_rows:
             with walk.groups_of(0) as record, e.loop(*e.share("tile_shares")) as tile:
-                walk.group(record, *walk.rows(tile), start, self.activation)
+                walk.last_group(record, tile, walk.rows(tile), start)
             return
         with e.loop(*e.share("tile_shares")) as tile:
-            rows = walk.rows(tile)
+            rows, last = walk.rows(tile), 0
             if self.blocked:
                 last = e.add(count, -1)
-                walk.block(0, rows, start, "identity")
-                with e.loop(1, last) as block:
-                    walk.block(block, rows, "output", "identity")
-                walk.block(last, rows, "output", self.activation)
-            else:
-                walk.block(0, rows, start, self.activation)
+                with walk.groups_of(0) as record:
+                    walk.group(record, rows, start, "identity")
+                with e.loop(1, last) as block, walk.groups_of(block) as record:
+                    walk.group(record, rows, "output", "identity")
+                start = "output"
+            with walk.groups_of(last) as record:
+                walk.last_group(record, tile, rows, start)
 
 
 @dataclass(frozen=True)
@@ -168,22 +174,36 @@ class _Walk:
         with e.loop(e.load(INT64, pair, align=8), e.load(INT64, pair, 8, align=8)) as group:
             yield e.at(self.groups, e.multiply(group, self.kernel.group_bytes))
 
-    def block(
-        self, block: Value | int, rows: tuple[Values, Values], initial: str, activation: str
+    def last_group(
+        self, record: Value, tile: Value, rows: tuple[Values, Values], initial: str
     ) -> None:
-        """Write the groups of one block of taps in one tile."""
-        with self.groups_of(block) as record:
-            self.group(record, *rows, initial, activation)
+        """Write one group of rows in one tile, in the last block of taps."""
+        self.group(record, rows, initial, self.kernel.activation)
+        if self.kernel.echoes:
+            self._echo(record, tile)
+
+    def _echo(self, record: Value, tile: Value) -> None:
+        """Copy the edge pixels that a tile of pixels has just written to where they are echoed."""
+        k, e = self.kernel, self.e
+        channels = [e.at(self.output[0], e.load_offset(record, 16 + 4 * m)) for m in range(k.rows)]
+        bounds, echoes, lanes = (e.pointer(s) for s in ("echo_bounds", "echoes", "echo_lanes"))
+        end = e.offset_in(bounds, e.add(tile, 1))
+        with e.loop(e.offset_in(bounds, tile), end) as echo:
+            source, target = (e.offset_in(echoes, echo, stride=8, field=f) for f in (0, 1))
+            order = e.load(e.int_vector, lanes, e.multiply(echo, e.vector_bytes))
+            for channel in channels:
+                pixels = e.permute(e.load_vector(channel, source), order)
+                e.store_vector(pixels, channel, target)
 
     def group(
-        self, record: Value, source: Values, target: Values, initial: str, activation: str
+        self, record: Value, rows: tuple[Values, Values], initial: str, activation: str
     ) -> None:
-        """Write one group of rows in one tile."""
+        """Write one group of rows in one tile, in one block of taps."""
         k, e = self.kernel, self.e
         start = e.at(self.stream, e.load(INT64, record, align=4))
         turns, base = e.load_offset(record, 8), e.load_offset(record, 12)
-        source = [e.at(row, base) for row in source]
-        outputs = self._outputs(record, target)
+        source = [e.at(row, base) for row in rows[0]]
+        outputs = self._outputs(record, rows[1])
         sums = self._initial(record, outputs, initial)
         # The offsets of a turn are read one turn ahead: reads of the input never wait for them.
         ahead = self._offsets(start)

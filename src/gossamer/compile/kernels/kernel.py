@@ -7,8 +7,10 @@ from typing import ClassVar
 
 from llvmlite import ir
 
-from gossamer.jit.emitter import INT64, POINTER, Emitter, Value
+from gossamer.jit.emitter import INT32, INT64, POINTER, Emitter, Value
 from gossamer.jit.target import Target
+
+_PERMUTES = {8: "llvm.x86.avx2.permps", 16: "llvm.x86.avx512.permvar.sf.512"}
 
 TILE_BYTES = 12
 """Bytes of one entry of a table of pixel tiles: three 32-bit offsets (input, output, pixel)."""
@@ -47,7 +49,7 @@ class KernelEmitter(Emitter):
 
     def __init__(self, module: ir.Module, kernel: Kernel, target: Target) -> None:
         super().__init__(module, kernel.name(target), [POINTER, INT64], target.lanes)
-        self._slots = kernel.slots
+        self._slots, self._isa = kernel.slots, target.isa
 
     def pointer(self, slot: str) -> Value:
         """Return the address in a slot."""
@@ -65,3 +67,17 @@ class KernelEmitter(Emitter):
     def offset_in(self, table: Value, index: Value, *, stride: int = 4, field: int = 0) -> Value:
         """Return the 32-bit offset `field` of entry `index` of a table."""
         return self.load_offset(self.at(table, self.multiply(index, stride)), 4 * field)
+
+    def permute(self, vector: Value, lanes: Value) -> Value:
+        """Return, lane by lane, the lane of `vector` that `lanes` says; zero where negative."""
+        b, nothing = self.builder, ir.Constant(self.int_vector, None)
+        intrinsic = _PERMUTES.get(self.lanes) if self._isa.startswith("avx") else None
+        if intrinsic:
+            moved = self.intrinsic(intrinsic, self.vector, [vector, lanes])
+        else:
+            moved, last = vector, INT32(self.lanes - 1)
+            for lane in map(INT32, range(self.lanes)):
+                value = b.extract_element(vector, b.and_(b.extract_element(lanes, lane), last))
+                moved = b.insert_element(moved, value, lane)
+        inside = b.icmp_signed(">=", lanes, nothing)
+        return b.select(inside, moved, self.constant(0.0))

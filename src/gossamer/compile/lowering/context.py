@@ -16,7 +16,7 @@ from gossamer.compile.regions import Place
 from gossamer.compile.step import Argument, Buffer, Choice, Step, shares, touched_buffers
 from gossamer.errors import CompileError
 from gossamer.graph.graph import Graph, Node
-from gossamer.graph.ops import Shape
+from gossamer.graph.ops import AvgPool2d, Conv2d, Shape
 from gossamer.jit.target import Target
 
 LARGEST_BUFFER_BYTES = 2**31 - 1
@@ -134,6 +134,21 @@ class Lowering:
         for channel in grid.channels:
             self.fills.pop((grid.buffer, int(channel)), None)
 
+    def filled(self, grid: Grid, fill: float) -> None:
+        """Note that everything outside the grid's pixels holds this value."""
+        self.fills.update({(grid.buffer, int(c)): fill for c in grid.channels})
+
+    def is_padded(self, grid: Grid) -> bool:
+        """Whether some convolution or mean reads zeros around the grid's pixels."""
+        values = {value for (value, _), other in self.grids.items() if other is grid}
+        roots = {self.places.root(value) for value in values}
+        return not grid.planes.halo.is_empty and any(
+            isinstance(node.op, Conv2d | AvgPool2d)
+            and self.places.root(node.inputs[0]) in roots
+            and self.places.reads.get(node.name) == self.places.homes.get(node.inputs[0])
+            for node in self.graph.nodes
+        )
+
     def _buffer(self, value: str, size_bytes: int) -> Buffer:
         if size_bytes > LARGEST_BUFFER_BYTES:
             raise CompileError(
@@ -205,4 +220,4 @@ class Lowering:
                 "channel_shares": self.channel_shares(len(channels)),
             },
         )
-        self.fills.update({(grid.buffer, int(c)): fill for c in stale})
+        self.filled(grid, fill)

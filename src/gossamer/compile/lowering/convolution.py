@@ -11,7 +11,7 @@ from gossamer.compile.kernels.elementwise import ElementwiseKernel
 from gossamer.compile.lowering.context import Grid, Lowering
 from gossamer.compile.lowering.conv_candidates import Candidate, Windows, candidates, fits_exactly
 from gossamer.compile.lowering.conv_streams import ConvRows, build_streams, split_rows
-from gossamer.compile.lowering.pixel_tiles import overruns, pixel_tiles
+from gossamer.compile.lowering.pixel_tiles import overruns, pixel_tiles, tile_echoes
 from gossamer.compile.lowering.pointwise import lower_sum, on_planes
 from gossamer.compile.places import window_stride
 from gossamer.compile.step import Argument, Choice, Step, shares
@@ -70,9 +70,10 @@ def _add_step(
     windows = Windows(
         tile, kernel, op.stride, op.dilation, shape[1] // op.groups, lowering.target.lanes
     )
+    echoes = lowering.is_padded(target)
     choices = tuple(
         Choice(
-            candidate.kernel,
+            replace(candidate.kernel, echoes=echoes),
             partial(_arguments, lowering.threads, candidate, rows, source, target, op),
             f"b{candidate.blocks}",
         )
@@ -81,6 +82,8 @@ def _add_step(
     buffers = (source.buffer, target.buffer)
     lowering.steps.append(Step(node.name, choices, buffers, macs, round(macs * layout.density)))
     lowering.wrote(target)
+    if echoes:
+        lowering.filled(target, 0.0)
 
 
 def conv_rows(lowering: Lowering, node: Node, op: Conv2d, source: Grid, target: Grid) -> ConvRows:
@@ -128,6 +131,7 @@ def _arguments(
         "tile_shares": _shares(len(tiles), threads, by_tile),
         "block_count": candidate.blocks,
         "block_shares": np.tile(streams.shares, (threads // len(parts), 1, 1)),
+        **tile_echoes(target.planes, (kernel.tile_h, kernel.tile_w)),
     }
 
 

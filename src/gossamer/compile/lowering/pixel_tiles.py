@@ -27,6 +27,30 @@ def pixel_tiles(
     return np.stack([part.ravel() for part in table], axis=1).astype(np.int32)
 
 
+def tile_echoes(target: Planes, tile: tuple[int, int]) -> dict[str, np.ndarray]:
+    """Return which edge pixels each tile of `pixel_tiles` has, and where they are echoed.
+
+    Returns:
+        echo_bounds: (tiles + 1,) int32, where the echoes of each tile begin.
+        echoes: (n, 2) int32 byte offsets of the pixels and of their echo.
+        echo_lanes: (n, lanes) int32, which lane each lane of the echo copies; −1 for zero.
+    """
+    table = target.echoes()
+    rows, columns = (
+        _starts(size, step) for size, step in zip((target.tile_h, target.tile_w), tile, strict=True)
+    )
+    in_row = (rows[:, None] <= table.rows) & (table.rows < rows[:, None] + tile[0])
+    in_column = (columns[:, None] <= table.columns) & (table.columns < columns[:, None] + tile[1])
+    in_tile = (in_row[:, None] & in_column[None]).reshape(len(rows) * len(columns), len(table.rows))
+    chosen = np.nonzero(in_tile)[1]
+    pairs = np.stack([table.sources, table.targets], axis=1)[chosen]
+    return {
+        "echo_bounds": np.concatenate([[0], np.cumsum(in_tile.sum(1))]).astype(np.int32),
+        "echoes": pairs.astype(np.int32),
+        "echo_lanes": table.lanes[chosen].astype(np.int32),
+    }
+
+
 def _starts(size: int, step: int) -> np.ndarray:
     """Return starts of windows of `step` that cover 0…size, the last moved back to fit."""
     return np.minimum(np.arange(0, size, step), size - step)
