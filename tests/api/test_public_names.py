@@ -1,6 +1,7 @@
 """What `import gossamer` promises."""
 
 import importlib
+import os
 import subprocess
 import sys
 
@@ -19,7 +20,10 @@ def fresh(code, *arguments):
         [sys.executable, "-c", code, *map(str, arguments)],
         capture_output=True,
         text=True,
-        env={"PYTHONPATH": ":".join(path for path in sys.path if path)},
+        env={
+            "PYTHONPATH": ":".join(path for path in sys.path if path),
+            "GOSSAMER_CACHE": os.environ["GOSSAMER_CACHE"],
+        },
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
