@@ -24,6 +24,7 @@ from gossamer.graph.ops import (
     AvgPool2d,
     ChannelPermute,
     ChannelSelect,
+    Concat,
     Conv2d,
     Flatten,
     GlobalAvgPool,
@@ -55,6 +56,7 @@ class Places:
         halos: (value, place) → what its readers need around a tile.
         roots: value → the value whose memory it shares (a choice of channels moves nothing).
         residuals: sum → how it is made in place.
+        hosts: value → the concatenation in whose memory it is made, and its first channel there.
     """
 
     cuts: frozenset[Size] = frozenset()
@@ -64,6 +66,15 @@ class Places:
     halos: dict[tuple[str, Place], Halo] = field(default_factory=dict)
     roots: dict[str, str] = field(default_factory=dict)
     residuals: dict[str, Residual] = field(default_factory=dict)
+    hosts: dict[str, tuple[str, int]] = field(default_factory=dict)
+
+    def share(self, value: str, root: str) -> None:
+        """Let a value, and all that share its memory, share that of another one."""
+        for name in [value, *(n for n, other in self.roots.items() if other == value)]:
+            self.roots[name] = root
+        for name, place in [key for key in self.halos if key[0] == value]:
+            halo = self.halos.pop((name, place))
+            self.halos[root, place] = self.halos.get((root, place), Halo()).union(halo)
 
     def waits(self, node: Node) -> bool:
         """Whether a convolution runs only where the sum stands that it adds to."""
@@ -111,8 +122,21 @@ def assign_places(
         residual = uses.residual(node, places.roots)
         if residual and places.homes.get(residual.other) == places.homes[residual.conv.name]:
             places.residuals[node.name] = residual
-            places.roots[node.name] = places.root(residual.other)
+            places.share(node.name, places.root(residual.other))
+        if isinstance(node.op, Concat):
+            _host_parts(node, shapes, places)
     return places
+
+
+def _host_parts(node: Node, shapes: Mapping[str, Shape], places: Places) -> None:
+    """Let the parts of a concatenation be made in its memory, where they have none yet."""
+    first = 0
+    for name in node.inputs:
+        is_alone = name not in places.roots and node.inputs.count(name) == 1
+        if is_alone and places.homes.get(name) == places.homes[node.name]:
+            places.hosts[name] = node.name, first
+            places.share(name, node.name)
+        first += shapes[name][1]
 
 
 def _strided_sizes(graph: Graph, shapes: Mapping[str, Shape]) -> Iterator[Size]:
@@ -189,7 +213,7 @@ def _place_node(
     out = place.after(stride)
     places.homes[node.name] = out
     if isinstance(node.op, ChannelPermute | ChannelSelect) and min(node.op.order) >= 0:
-        places.roots[node.name] = places.root(first)
+        places.share(node.name, places.root(first))
     shape = shapes[node.name]
     macs = node.op.macs(shape, graph.weight_shapes(node)) / prod(shape[2:])
     density = graph.weights[node.weights["weight"]].density if "weight" in node.weights else 1.0

@@ -31,19 +31,20 @@ def lower_channel_order(lowering: Lowering, node: Node, op: ChannelPermute | Cha
 
 
 def lower_concat(lowering: Lowering, node: Node, op: Concat) -> None:
-    """Copy the parts side by side."""
+    """Copy those parts side by side that were not made there."""
     if node.name not in lowering.places.homes:
         _concat_flat(lowering, node)
         return
-    target = lowering.output_grid(node)
+    place = lowering.places.homes[node.name]
+    target = lowering.grids.get((node.name, place)) or lowering.output_grid(node)
     first = 0
-    for index in range(len(node.inputs)):
-        source = lowering.input_grid(node, index)
-        last = first + len(source.channels)
-        part = replace(target, channels=target.channels[first:last])
-        on_planes(lowering, node.name, ElementwiseKernel("copy"), [source, source], part)
-        first = last
-    lowering.wrote(target)
+    for index, name in enumerate(node.inputs):
+        part = target.channels[first : first + lowering.shapes[name][1]]
+        first += len(part)
+        if lowering.places.hosts.get(name, ("",))[0] != node.name:
+            source, copy = lowering.input_grid(node, index), replace(target, channels=part)
+            on_planes(lowering, node.name, ElementwiseKernel("copy"), [source, source], copy)
+            lowering.wrote(copy)
 
 
 def lower_local_response_norm(lowering: Lowering, node: Node, op: LocalResponseNorm) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import prod
 
 import numpy as np
@@ -81,7 +81,13 @@ class Lowering:
         return self.flats[value]
 
     def new_grid(self, value: str, place: Place) -> Grid:
-        """Make memory for a value in planes."""
+        """Make memory for a value in planes, or take its part of a concatenation's."""
+        if value in self.places.hosts and self.places.homes[value] == place:
+            host, first = self.places.hosts[value]
+            whole = self.grids.get((host, place)) or self.new_grid(host, place)
+            channels = whole.channels[first : first + self.shapes[value][1]]
+            self.grids[value, place] = replace(whole, channels=channels)
+            return self.grids[value, place]
         planes = self.places.planes(value, place, self.shapes[value], self.target.lanes)
         if planes.size_bytes // planes.channels > LARGEST_PLANE_BYTES:
             raise CompileError(
