@@ -16,7 +16,6 @@ import re
 import stat
 import sys
 from contextlib import suppress
-from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 
@@ -24,6 +23,8 @@ from gossamer.replacing import replacing
 
 LARGEST_BYTES = 64 * 2**20
 """What the folder may hold; the files not used for longest go first."""
+_TRIMMING = "00"
+"""How keys begin whose writing trims the folder: one in 256, for looking at all files takes time."""
 _BLOCK_BYTES = 4096
 _DIGEST_BYTES = 32
 _OURS = re.compile(r"\.?[0-9a-f]{64}\.kept(\.\d+\.partial)?")
@@ -69,7 +70,8 @@ def keep(key: str, data: bytes) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with replacing(folder / f"{key}.kept") as partial:
             _write_own(partial, _seal(key, data) + data)
-        _trim_once(folder)
+        if key.startswith(_TRIMMING):
+            trim(folder)
 
 
 def cache_folder() -> Path | None:
@@ -96,12 +98,6 @@ def trim(folder: Path, most_bytes: int = LARGEST_BYTES) -> None:
         if room < 0:
             with suppress(OSError):
                 Path(path).unlink()
-
-
-@lru_cache
-def _trim_once(folder: Path) -> None:
-    """Trim once a process: what one process adds is little."""
-    trim(folder)
 
 
 def _user_cache() -> Path:
