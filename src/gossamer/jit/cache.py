@@ -24,7 +24,7 @@ from gossamer.replacing import replacing
 LARGEST_BYTES = 64 * 2**20
 """What the folder may hold; the files not used for longest go first."""
 _TRIMMING = "00"
-"""How keys begin whose writing trims the folder: one in 256, for looking at all files takes time."""
+"""How keys begin whose writing trims the folder, one in 256: looking at all files takes time."""
 _BLOCK_BYTES = 4096
 _DIGEST_BYTES = 32
 _OURS = re.compile(r"\.?[0-9a-f]{64}\.kept(\.\d+\.partial)?")
