@@ -3,8 +3,10 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from gossamer.cli.network_file import NetworkFile, load_network, save_network
+import gossamer
+from gossamer.cli.network_file import NetworkFile, load_graph, load_network, save_network
 from gossamer.errors import DataError, SpecError, UnknownNameError
+from gossamer.graph.to_onnx import save_onnx
 from gossamer.images import InputRecord
 from gossamer.nets.create import create_model
 
@@ -31,6 +33,14 @@ def test_the_file_alone_gives_the_network_back(path, model):
     expected = model.state_dict()
     for name, tensor in file.model.state_dict().items():
         assert torch.equal(tensor, expected[name])
+
+
+def test_a_graph_comes_from_weights_and_from_graphs(path, tmp_path):
+    graph = load_graph(str(path))
+    assert (graph.name, graph.record) == ("digits-plain", RECORD)
+    for suffix, write in ((".goss", gossamer.save), (".ONNX", save_onnx)):
+        file = write(graph, tmp_path / f"net{suffix}")
+        assert load_graph(str(file)) == graph
 
 
 def test_a_plain_file_needs_a_name(tmp_path):

@@ -45,11 +45,15 @@ def test_what_cannot_be_written_is_named(small_graph, tmp_path):
         ("folder", "directory"),
         ("text.goss", r"not a \.goss file"),
         ("empty.goss", r"not a \.goss file"),
-        ("net.onnx", "ONNX"),
+        ("absent.onnx", "no such file"),
+        ("folder.onnx", "directory"),
+        ("text.onnx", "not an ONNX model"),
     ],
 )
 def test_what_cannot_be_read_is_named(tmp_path, name, message):
     (tmp_path / "folder").mkdir()
+    (tmp_path / "folder.onnx").mkdir()
+    (tmp_path / "text.onnx").write_text("hello\n" * 10)
     (tmp_path / "text.goss").write_text("hello\n" * 10)
     (tmp_path / "empty.goss").touch()
     with pytest.raises(FormatError, match=message) as error:

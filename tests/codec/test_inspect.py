@@ -1,11 +1,12 @@
 import numpy as np
 import pytest
 
-from gossamer.codec.files import save
+from gossamer.codec.files import load, save
 from gossamer.codec.inspect import inspect_bytes, inspect_file
 from gossamer.codec.write import encode
 from gossamer.errors import FormatError
 from gossamer.graph import Codebook, Dense, Sparse
+from gossamer.graph.to_onnx import save_onnx
 
 
 def test_every_byte_is_accounted_for(small_graph, tmp_path):
@@ -23,6 +24,12 @@ def test_every_byte_is_accounted_for(small_graph, tmp_path):
         "out.weight",
         "out.bias",
     ]
+
+
+def test_an_onnx_file_is_seen_as_the_goss_file_of_its_network(small_graph, tmp_path):
+    onnx = save_onnx(small_graph, tmp_path / "net.onnx")
+    goss = save(load(onnx), tmp_path / "net.goss")
+    assert inspect_file(onnx) == inspect_file(goss)
 
 
 def test_tensors_are_described(small_graph):

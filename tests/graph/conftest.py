@@ -26,7 +26,9 @@ from gossamer.graph.ops import (
     Multiply,
     Op,
     ScaleShift,
+    Softmax,
 )
+from gossamer.images import InputRecord
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -117,6 +119,13 @@ class _Maker:
         pooled = [other for other, shape in self.shapes.items() if shape == (n, c, 1, 1)]
         self.add(Multiply(), name, str(self.rng.choice([name, *pooled])))
 
+    def excite(self) -> None:
+        name, c = self.last, self.channels()
+        self.add(GlobalAvgPool())
+        self.add(Flatten())
+        self.add(Linear("sigmoid"), weight=self.weight(c, c))
+        self.add(Multiply(), name, self.last)
+
     def join(self) -> None:
         same = [name for name, shape in self.shapes.items() if shape == self.shapes[self.last]]
         other = str(self.rng.choice(same))
@@ -134,6 +143,8 @@ class _Maker:
         if self.rng.random() < 0.3:
             self.norm()
         self.add(Linear(self.activation()), weight=self.weight(3, self.channels()))
+        if self.rng.random() < 0.2:
+            self.add(Softmax())
 
     def graph(self) -> Graph:
         steps = [
@@ -146,6 +157,7 @@ class _Maker:
             self.subsample,
             self.select,
             self.gate,
+            self.excite,
             lambda: self.add(LocalResponseNorm(3, 0.5)),
             lambda: self.add(Activation(self.activation())),
         ]
@@ -156,6 +168,33 @@ class _Maker:
         return verify(
             Graph(Input("x", self.shape), tuple(self.nodes), self.last, self.weights, name="random")
         )
+
+
+@pytest.fixture
+def named_graph() -> Graph:
+    """A graph as a rewrite leaves it, with a record of its input and free axes."""
+    rng = np.random.default_rng(3)
+    weights = {
+        "first.weight": Dense(rng.standard_normal((4, 3, 3, 3))),
+        "first.bias": Dense(rng.standard_normal(4)),
+        "last.weight": Dense(rng.standard_normal((2, 4))),
+    }
+    nodes = (
+        Node(
+            "first",
+            Conv2d((2, 1), (1, 1, 0, 1), activation="silu"),
+            ("pixels",),
+            {"weight": "first.weight", "bias": "first.bias"},
+        ),
+        Node("gate", Activation("sigmoid"), ("first",)),
+        Node("pool", GlobalAvgPool(), ("gate",)),
+        Node("flat", Flatten(), ("pool",)),
+        Node("last", Linear("relu"), ("flat",), {"weight": "last.weight"}),
+        Node("likely", Softmax(), ("last",)),
+    )
+    record = InputRecord(9, 8, mean=(0.1, 0.2, 0.3), class_names=("a", "ä"))
+    source = Input("pixels", (1, 3, 9, 8), frozenset({0, 2, 3}))
+    return Graph(source, nodes, "likely", weights, record, "named")
 
 
 @pytest.fixture(scope="session")

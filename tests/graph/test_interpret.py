@@ -200,16 +200,24 @@ def test_channel_select(rng: np.random.Generator) -> None:
     assert not y[:, 1].any()
 
 
-@pytest.mark.parametrize("gate", ["y", "g"])
+@given(SEED, st.booleans())
+def test_softmax(seed: int, picture: bool) -> None:
+    x = np.random.default_rng(seed).standard_normal((2, 5, 3, 2) if picture else (2, 5))
+    x = (30 * x).astype(np.float32)
+    same(run(ops.Softmax(), x), torch.softmax(torch.tensor(x), 1))
+
+
+@pytest.mark.parametrize("gate", ["y", "g", "f"])
 def test_multiply(gate: str, rng: np.random.Generator) -> None:
     x = rng.standard_normal((2, 3, 4, 5)).astype(np.float32)
     nodes = (
         Node("y", ops.Activation("sigmoid"), ("x",)),
         Node("g", ops.GlobalAvgPool(), ("y",)),
+        Node("f", ops.Flatten(), ("g",)),
         Node("z", ops.Multiply(), ("x", gate)),
     )
     factor = torch.sigmoid(torch.tensor(x))
-    if gate == "g":
+    if gate in "gf":
         factor = factor.mean((2, 3), keepdim=True)
     same(interpret(Graph(Input("x", x.shape), nodes, "z", {}), x), torch.tensor(x) * factor)
 

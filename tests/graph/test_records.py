@@ -34,6 +34,7 @@ OPERATORS = st.one_of(
         lambda pair: ops.ChannelPermute(ops.shuffle_order(*pair))
     ),
     st.builds(ops.Flatten),
+    st.builds(ops.Softmax),
     st.lists(st.integers(-1, 9), min_size=1).map(lambda order: ops.ChannelSelect(tuple(order))),
     st.tuples(st.integers(0, 5), st.integers(6, 9)).map(
         lambda ends: ops.ChannelSelect(tuple(range(*ends)))

@@ -118,6 +118,8 @@ def test_operators_without_a_window(activation: str, rng: np.random.Generator) -
     check(one(ops.ChannelPermute((3, 1, 2, 0, 5, 4)), picture))
     check(one(ops.Flatten(), picture), (2, 6, 3, 4))
     check(one(ops.Multiply(), picture))
+    check(one(ops.Softmax(), picture))
+    check(one(ops.Softmax(), vector))
     for shape in (picture, vector):
         check(one(ops.ChannelSelect((5, 0, 0)), shape))
         check(one(ops.ChannelSelect((-1, 5, 0, -1)), shape))

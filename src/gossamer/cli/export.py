@@ -18,21 +18,22 @@ def export(
         ),
     ],
     weights: Annotated[
-        Path | None, typer.Argument(metavar="WEIGHTS", help="A safetensors file.")
+        Path | None, typer.Argument(metavar="WEIGHTS", help="A safetensors, .goss or .onnx file.")
     ] = None,
     out: Annotated[Path, typer.Option(help="File to write: .goss or .onnx.")] = Path("net.goss"),
     as_json: Json = False,
 ) -> None:
     """Turn trained weights into an exact graph, check it against the network, and write it.
 
+    A .goss or .onnx file holds such a graph already: it is written in the other form.
+
     Example: `gossamer export digits-plain small.safetensors --out net.goss`
     """
     import gossamer
-    from gossamer.cli.network_file import load_network
+    from gossamer.cli.network_file import load_graph
     from gossamer.cli.output import print_json
 
-    file = load_network(network, weights)
-    graph = gossamer.export(file.model, file.example(), record=file.record, name=file.network)
+    graph = load_graph(network, weights)
     if out.suffix == ".onnx":
         from gossamer.graph.to_onnx import save_onnx
 
@@ -41,6 +42,6 @@ def export(
         gossamer.save(graph, out)
     size_bytes = out.stat().st_size
     if as_json:
-        print_json({"network": file.network, "out": str(out), "size_bytes": size_bytes})
+        print_json({"network": graph.name, "out": str(out), "size_bytes": size_bytes})
     else:
-        print(f"{file.network}: {len(graph.nodes)} operators; wrote {out}, {size_bytes:,} bytes")
+        print(f"{graph.name}: {len(graph.nodes)} operators; wrote {out}, {size_bytes:,} bytes")

@@ -1,7 +1,7 @@
 """A network as a safetensors file: its weights, and in the file's metadata what they belong to.
 
 The verbs hand networks to each other in this form. A safetensors file from elsewhere will do where
-the network is named beside it.
+the network is named beside it; where only its graph is asked for, so will a .goss or .onnx file.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from gossamer.images import InputRecord
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+    from gossamer.graph import Graph
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,20 @@ def load_network(name_or_path: str, weights: str | Path | None = None) -> Networ
             f"weights of another network than {network}", where=path, got=reason
         ) from None
     return NetworkFile(network, model.eval(), options, record)
+
+
+def load_graph(name_or_path: str, weights: str | Path | None = None) -> Graph:
+    """Return the graph in a .goss or .onnx file, or that of a network in a safetensors file.
+
+    Raises:
+        GossamerError: as `gossamer.load` does, or `load_network` and `gossamer.export`.
+    """
+    import gossamer
+
+    if weights is None and Path(name_or_path).suffix.lower() in (".goss", ".onnx"):
+        return gossamer.load(name_or_path)
+    file = load_network(name_or_path, weights)
+    return gossamer.export(file.model, file.example(), record=file.record, name=file.network)
 
 
 def _agree(given: str | None, noted: str | None, path: str | Path) -> str:

@@ -9,8 +9,15 @@ from pathlib import Path
 from gossamer.codec.limits import Limits
 from gossamer.codec.read import decode
 from gossamer.codec.write import encode
-from gossamer.errors import FormatError, LimitExceededError, VerificationError
+from gossamer.errors import (
+    FormatError,
+    GraphError,
+    LimitExceededError,
+    SpecError,
+    VerificationError,
+)
 from gossamer.graph import Graph
+from gossamer.graph.from_onnx import OnnxLimits, load_onnx
 from gossamer.replacing import replacing
 
 
@@ -49,29 +56,38 @@ def save(graph: Graph, path: str | Path, *, limits: Limits | None = None) -> Pat
 
 
 def load(path: str | Path, *, limits: Limits | None = None) -> Graph:
-    """Read a graph from a `.goss` file.
+    """Read a graph from a `.goss` or `.onnx` file.
 
     Args:
-        path: of the file.
+        path: of the file; its name says which of the two it is.
         limits: how much the file may ask for; default `Limits()`.
 
     Raises:
         FormatError: or one of its subclasses, if there is no such file or it is not a well-formed
-            `.goss` file within the limits.
+            file within the limits.
+        UnsupportedOperatorError: if an ONNX file uses what a graph has not; it names the operator.
+        MissingDependencyError: for an ONNX file without the onnx package.
+
+    `gossamer.graph.from_onnx.load_onnx` has more options for ONNX files.
     """
-    path = Path(path)
-    if path.suffix.lower() == ".onnx":
-        raise FormatError("ONNX files cannot be read yet", where=path, expected="a .goss file")
+    path, limits = Path(path), limits or Limits()
     with errors_naming(path):
-        return decode(read_bytes(path, limits or Limits()), limits)
+        if path.suffix.lower() == ".onnx":
+            return load_onnx(path, limits=_for_onnx(limits))
+        return decode(read_bytes(path, limits), limits)
+
+
+def _for_onnx(limits: Limits) -> OnnxLimits:
+    """Return the limits for an ONNX file, which takes several nodes for one of a graph."""
+    return OnnxLimits(limits.file_bytes, 2 * limits.nodes, limits.entries)
 
 
 @contextmanager
 def errors_naming(path: Path) -> Iterator[None]:
-    """Put the file's name into the place that a FormatError tells."""
+    """Put the file's name into the place that an error about its content tells."""
     try:
         yield
-    except FormatError as error:
+    except (FormatError, GraphError, SpecError) as error:
         if error.where is None:
             error.where = path
         elif error.where != path:

@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from gossamer.codec.container import VERSION
-from gossamer.codec.files import errors_naming, read_bytes
+from gossamer.codec.files import errors_naming, load, read_bytes
 from gossamer.codec.limits import Limits
 from gossamer.codec.read import Section, read_contents
 from gossamer.codec.section import Stream
+from gossamer.codec.write import encode
 from gossamer.counts import entropy_bits, position_bits
 from gossamer.graph import Codebook, Graph, Layout
 
@@ -89,12 +90,16 @@ class FileReport:
 def inspect_file(path: str | Path, *, limits: Limits | None = None) -> FileReport:
     """Read a file completely and report where its bytes went.
 
+    Of an ONNX file, report what the `.goss` file of its network would hold.
+
     Raises:
         FormatError: as `gossamer.load` does.
     """
-    limits = limits or Limits()
-    with errors_naming(Path(path)):
-        return inspect_bytes(read_bytes(Path(path), limits), limits=limits)
+    limits, path = limits or Limits(), Path(path)
+    if path.suffix.lower() == ".onnx":
+        return inspect_bytes(encode(load(path, limits=limits)), limits=limits)
+    with errors_naming(path):
+        return inspect_bytes(read_bytes(path, limits), limits=limits)
 
 
 def inspect_bytes(data: bytes, *, limits: Limits | None = None) -> FileReport:

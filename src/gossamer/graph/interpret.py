@@ -167,6 +167,17 @@ def _channel_select(op: ops.ChannelSelect, inputs: Arrays, weights: Weights) -> 
     return np.concatenate([inputs[0], zero], axis=1)[:, list(op.order)]
 
 
+def _multiply(op: ops.Multiply, inputs: Arrays, weights: Weights) -> np.ndarray:
+    x, factor = inputs
+    return x * factor.reshape(factor.shape + (1,) * (x.ndim - factor.ndim))
+
+
+def _softmax(op: ops.Softmax, inputs: Arrays, weights: Weights) -> np.ndarray:
+    x = inputs[0].astype(np.float64)
+    powers = np.exp(x - x.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
 def _local_response_norm(op: ops.LocalResponseNorm, inputs: Arrays, weights: Weights) -> np.ndarray:
     x = inputs[0].astype(np.float64)
     before, after = op.size // 2, (op.size - 1) // 2
@@ -187,7 +198,8 @@ MEANING: Mapping[type[ops.Op], Callable[[Any, Arrays, Weights], np.ndarray]] = {
     ops.Concat: lambda op, inputs, weights: np.concatenate(inputs, axis=1),
     ops.ChannelPermute: lambda op, inputs, weights: inputs[0][:, list(op.order)],
     ops.ChannelSelect: _channel_select,
-    ops.Multiply: lambda op, inputs, weights: inputs[0] * inputs[1],
+    ops.Multiply: _multiply,
     ops.LocalResponseNorm: _local_response_norm,
+    ops.Softmax: _softmax,
     ops.Flatten: lambda op, inputs, weights: inputs[0].reshape(len(inputs[0]), -1),
 }

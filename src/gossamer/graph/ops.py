@@ -372,7 +372,7 @@ class ChannelSelect(Op):
 
 @dataclass(frozen=True)
 class Multiply(Op):
-    """a · b, shapes equal, or b of (N, C, 1, 1): one factor a channel (gates, squeeze-excite)."""
+    """a · b, shapes equal, or b of (N, C, 1, 1) or (N, C): one factor a channel (a gate)."""
 
     kind: ClassVar[str] = "multiply"
     arity: ClassVar[int] = 2
@@ -380,7 +380,7 @@ class Multiply(Op):
     def output_shape(self, inputs: Sequence[Shape], weights: Mapping[str, Shape]) -> Shape:
         """Return the first input's shape."""
         a, b = inputs
-        if b not in (a, (*a[:2], *(1,) * len(a[2:]))):
+        if b not in (a, (*a[:2], *(1,) * len(a[2:])), a[:2]):
             raise ShapeError("the factors differ in shape", got=b, expected=a)
         return a
 
@@ -413,6 +413,17 @@ class LocalResponseNorm(Op):
 
 
 @dataclass(frozen=True)
+class Softmax(Op):
+    """exp(x) over its sum along channels: (N, C, …) → (N, C, …), each pixel by itself."""
+
+    kind: ClassVar[str] = "softmax"
+
+    def output_shape(self, inputs: Sequence[Shape], weights: Mapping[str, Shape]) -> Shape:
+        """Return the input's shape."""
+        return inputs[0]
+
+
+@dataclass(frozen=True)
 class Flatten(Op):
     """(N, C, H, W) → (N, C·H·W), channels outermost."""
 
@@ -437,6 +448,7 @@ OPS: tuple[type[Op], ...] = (
     ChannelSelect,
     Multiply,
     LocalResponseNorm,
+    Softmax,
     Flatten,
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,7 @@ from gossamer.graph.ops import (
     MaxPool2d,
     Multiply,
     ScaleShift,
+    Softmax,
 )
 from gossamer.graph.verify import infer_shapes, verify
 from gossamer.replacing import replacing
@@ -34,13 +36,16 @@ if TYPE_CHECKING:
 
 OPERATOR_SET = 17
 IR_VERSION = 8
+RECORD_NOTE = "gossamer.record"
+"""Key under which the model says how a picture becomes its input."""
 
 
 def to_onnx(graph: Graph) -> ModelProto:
     """Return the network as an ONNX model of operator set 17, every weight dense float32.
 
-    Axes that are free in the graph are symbolic in the model. A scale that the graph keeps apart is
-    multiplied into its weight, in float32. The model has passed `onnx.checker`.
+    Axes that are free in the graph are symbolic in the model; its metadata holds the input record.
+    A scale that the graph keeps apart is multiplied into its weight, in float32. The model has
+    passed `onnx.checker`.
 
     Raises:
         MissingDependencyError: without the onnx package.
@@ -91,11 +96,15 @@ class _Writer:
         self.shapes = infer_shapes(graph)
         self.nodes: list[NodeProto] = []
         self.arrays: dict[str, np.ndarray] = {}
+        self._owner = "output"
+        self._named: set[str] = set()
 
     def add(self, kind: str, inputs: Sequence[str], output: str, **attributes: Any) -> None:
-        """Add one ONNX node of the same name as its output."""
+        """Add one ONNX node, named after the graph's node that it belongs to."""
+        name = f"{self._owner}/{kind.lower()}" if self._owner in self._named else self._owner
+        self._named.add(name)
         self.nodes.append(
-            self.onnx.helper.make_node(kind, inputs, [output], name=output, **attributes)
+            self.onnx.helper.make_node(kind, inputs, [output], name=name, **attributes)
         )
 
     def initialiser(self, name: str, array: np.ndarray) -> str:
@@ -124,6 +133,7 @@ class _Writer:
 
     def write(self, node: Node) -> None:
         """Add the ONNX nodes of one node."""
+        self._owner = node.name
         activation = getattr(node.op, "activation", "identity")
         name = node.name if activation == "identity" else f"{node.name}/before_{activation}"
         self._operator(node, name)
@@ -168,7 +178,9 @@ class _Writer:
             case ChannelSelect(order):
                 self._select(inputs[0], order, output)
             case Multiply():
-                self.add("Mul", inputs, output)
+                self._multiply(inputs, output)
+            case Softmax():
+                self.add("Softmax", inputs, output, axis=1)
             case LocalResponseNorm() as op:
                 terms = {"alpha": op.alpha, "beta": op.beta, "bias": op.k}
                 self._normalise(inputs[0], op.size, terms, output)
@@ -186,6 +198,15 @@ class _Writer:
             source = padded
         positions = self.initialiser(f"{output}/order", np.array(order, np.int64))
         self.add("Gather", [source, positions], output, axis=1)
+
+    def _multiply(self, inputs: list[str], output: str) -> None:
+        """Multiply; a factor a channel gets the axes that it lacks."""
+        missing = np.arange(len(self.shapes[inputs[1]]), len(self.shapes[inputs[0]]))
+        if len(missing):
+            axes = self.initialiser(f"{output}/axes", missing)
+            self.add("Unsqueeze", [inputs[1], axes], f"{output}/factor")
+            inputs = [inputs[0], f"{output}/factor"]
+        self.add("Mul", inputs, output)
 
     def _normalise(self, source: str, size: int, terms: dict[str, float], output: str) -> None:
         """Normalise over channels; ONNX defines it for an odd number of them like the graph."""
@@ -238,9 +259,12 @@ class _Writer:
             [self.onnx.numpy_helper.from_array(a, name) for name, a in self.arrays.items()],
         )
         opset = [helper.make_opsetid("", OPERATOR_SET)]
-        return helper.make_model(
+        model = helper.make_model(
             proto, opset_imports=opset, ir_version=IR_VERSION, producer_name="gossamer"
         )
+        if graph.record is not None:
+            helper.set_model_props(model, {RECORD_NOTE: json.dumps(graph.record.to_dict())})
+        return model
 
 
 def _window(op: MaxPool2d | AvgPool2d) -> dict[str, Any]:

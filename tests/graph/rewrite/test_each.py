@@ -19,6 +19,7 @@ from gossamer.graph.ops import (
     Flatten,
     Linear,
     MaxPool2d,
+    Multiply,
     Op,
     ScaleShift,
     shuffle_order,
@@ -27,7 +28,9 @@ from gossamer.graph.rewrite.absorb_permute import absorb_permute
 from gossamer.graph.rewrite.choose_layouts import choose_layout
 from gossamer.graph.rewrite.fold_norm import fold_norm
 from gossamer.graph.rewrite.fuse_activation import fuse_activation
+from gossamer.graph.rewrite.fuse_gate import fuse_gate
 from gossamer.graph.rewrite.fuse_subsample import fuse_subsample
+from gossamer.graph.rewrite.join_norms import join_norms
 from gossamer.graph.rewrite.remove_channels import remove_channels
 from gossamer.graph.rewrite.remove_dead import remove_dead
 from gossamer.graph.rewrite.sink_permute import sink_permute
@@ -114,6 +117,63 @@ class TestFoldNorm:
         folded = verify(fold_norm(graph))
         np.testing.assert_allclose(interpret(folded, x), interpret(graph, x), rtol=1e-6)
         assert folded.weights["w"] == weights["w"]
+
+    def test_a_shift_alone_leaves_the_weight_alone(self) -> None:
+        signs = Codebook.from_dense(np.where(np.arange(12).reshape(4, 3) % 2, 0.5, -0.5))
+        shift = (ScaleShift(), {"scale": vector(1, 1, 1, 1), "shift": vector(0, 1, 2, 3)})
+        graph = fold_norm(chain((1, 3), (Linear(), {"weight": signs}), shift))
+        assert sorted(graph.weights) == ["a.bias", "a.weight"]
+
+
+class TestJoinNorms:
+    def test_two_become_one(self) -> None:
+        graph = join_norms(chain((1, 4, 5, 5), NORM, NORM, (Activation("relu"), {})))
+        assert kinds(graph) == ["scale_shift", "activation"]
+        assert graph.weights["a.scale"].to_dense().tolist() == [1, 4, 9, 0.25]
+        assert graph.weights["a.shift"].to_dense().tolist() == [0, 3, -4, 4.5]
+
+    def test_with_another_reader_they_stay(self) -> None:
+        graph = chain((1, 4, 5, 5), NORM, NORM)
+        both = replace(graph, nodes=(*graph.nodes, Node("s", Add(), ("a", "b"))), output="s")
+        assert join_norms(both) == both
+
+
+def gated(function: str, *, flipped: bool = False, also: bool = False) -> Graph:
+    """x · function(x), the function's value being read by a sum, too, if `also`."""
+    factors = ("f", "x") if flipped else ("x", "f")
+    nodes = [Node("f", Activation(function), ("x",)), Node("y", Multiply(), factors)]
+    if also:
+        nodes.append(Node("s", Add(), ("y", "f")))
+    return Graph(Input("x", (1, 4, 5, 5)), tuple(nodes), nodes[-1].name, {})
+
+
+class TestFuseGate:
+    @pytest.mark.parametrize("flipped", [False, True])
+    @pytest.mark.parametrize(
+        ("function", "fused"), [("sigmoid", "silu"), ("hard_sigmoid", "hard_swish")]
+    )
+    def test_of_itself(self, function: str, fused: str, flipped: bool) -> None:
+        graph = fuse_gate(gated(function, flipped=flipped))
+        assert graph.nodes == (Node("y", Activation(fused), ("x",)),)
+
+    def test_a_gate_with_another_reader_stays_beside_it(self) -> None:
+        graph = fuse_gate(gated("sigmoid", also=True))
+        assert [getattr(node.op, "function", "") for node in graph.nodes] == ["sigmoid", "silu", ""]
+
+    def test_other_gates_stay(self) -> None:
+        for graph in (gated("tanh"), gated("relu6")):
+            assert fuse_gate(graph) == graph
+
+    @pytest.mark.parametrize(("term", "is_one"), [(3.0, True), (2.0, False)])
+    def test_a_hard_sigmoid_by_hand(self, term: float, is_one: bool) -> None:
+        ones = np.ones(4)
+        plus = (ScaleShift(), {"scale": Dense(ones), "shift": Dense(term * ones)})
+        sixth = (ScaleShift(), {"scale": Dense(ones / 6), "shift": Dense(0 * ones)})
+        graph = chain((1, 4, 5, 5), plus, (Activation("relu6"), {}), sixth)
+        x = np.linspace(-5, 5, 100, dtype=np.float32).reshape(1, 4, 5, 5)
+        fused = verify(fuse_gate(graph))
+        assert len(fused.nodes) == (1 if is_one else 3)
+        np.testing.assert_allclose(interpret(fused, x), interpret(graph, x), atol=1e-6)
 
 
 class TestFuseActivation:

@@ -15,14 +15,25 @@ from gossamer.graph.rewrite.absorb_permute import absorb_permute
 from gossamer.graph.rewrite.choose_layouts import choose_layouts
 from gossamer.graph.rewrite.fold_norm import fold_norm
 from gossamer.graph.rewrite.fuse_activation import fuse_activation
+from gossamer.graph.rewrite.fuse_gate import fuse_gate
 from gossamer.graph.rewrite.fuse_subsample import fuse_subsample
+from gossamer.graph.rewrite.join_norms import join_norms
 from gossamer.graph.rewrite.pipeline import DEFAULT, rewrite
 from gossamer.graph.rewrite.remove_channels import remove_channels
 from gossamer.graph.rewrite.remove_dead import remove_dead
 from gossamer.graph.rewrite.sink_permute import sink_permute
 
 EXACT = (remove_dead, fuse_subsample, choose_layouts)
-ROUNDING = (fold_norm, fuse_activation, sink_permute, absorb_permute, remove_channels, rewrite)
+ROUNDING = (
+    join_norms,
+    fuse_gate,
+    fold_norm,
+    fuse_activation,
+    sink_permute,
+    absorb_permute,
+    remove_channels,
+    rewrite,
+)
 SEED = st.integers(0, 2**32 - 1)
 
 
@@ -64,4 +75,4 @@ def test_the_pipeline_names_what_breaks(random_graph: Callable[[int], Graph]) ->
 
     with pytest.raises(GraphError):
         rewrite(random_graph(1), (break_it,))
-    assert len(DEFAULT) == 8
+    assert len(DEFAULT) == 10

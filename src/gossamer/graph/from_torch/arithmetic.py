@@ -49,7 +49,7 @@ def _mul(call: Call) -> str:
     factors = call.value(a), call.value(b)
     shapes = [call.shape(factor) for factor in factors]
     for (first, second), (large, small) in ((factors, shapes), (factors[::-1], shapes[::-1])):
-        if small in (large, (*large[:2], *(1,) * len(large[2:]))):
+        if small in (large, (*large[:2], *(1,) * len(large[2:])), large[:2]):
             return call.add(Multiply(), first, second)
     raise call.unsupported(f"multiplies values of different shapes {shapes[0]} and {shapes[1]}")
 

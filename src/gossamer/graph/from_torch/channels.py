@@ -7,7 +7,7 @@ from typing import Any
 
 from gossamer.graph.from_torch.builder import Call, Padded, sizes
 from gossamer.graph.from_torch.reshaping import _reshape
-from gossamer.graph.ops import ChannelPermute, ChannelSelect, Concat, MaxPool2d
+from gossamer.graph.ops import ChannelPermute, ChannelSelect, Concat, MaxPool2d, Softmax
 
 
 def select_channels(call: Call, value: str, order: Sequence[int], shape: Any = None) -> str:
@@ -26,6 +26,13 @@ def _cat(call: Call) -> str:
     if axis != 1:
         raise call.unsupported("joins along another axis than channels")
     return call.add(Concat(), *names)
+
+
+def _softmax(call: Call) -> str:
+    value = call.value(call["self"])
+    if call["dim"] % len(call.shape(value)) != 1:
+        raise call.unsupported("runs along another axis than channels")
+    return call.add(Softmax(), value)
 
 
 def _index(call: Call) -> str:
@@ -116,6 +123,8 @@ def _pad(call: Call) -> Any:
 HANDLERS: Mapping[str, Callable[[Call], Any]] = {
     "aten.cat.default": _cat,
     "aten.concat.default": _cat,
+    "aten.softmax.int": _softmax,
+    "aten._softmax.default": _softmax,
     "aten.index.Tensor": _index,
     "aten.index_select.default": _index_select,
     "aten.slice.Tensor": _slice,

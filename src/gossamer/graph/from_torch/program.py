@@ -52,14 +52,16 @@ def example_array(example_inputs: Any) -> np.ndarray:
     return array
 
 
-def run(model: nn.Module, x: np.ndarray) -> np.ndarray:
-    """Return the output of a frozen copy for `x`, in the copy's precision.
+def run(model: nn.Module, x: np.ndarray, *, double: bool = False) -> np.ndarray:
+    """Return the output of a frozen copy for `x`, in its own precision or in float64.
 
     Raises:
         ShapeError: if the module refuses the input.
         UnsupportedOperatorError: if it returns anything but one tensor.
     """
-    dtype = next((p.dtype for p in model.parameters()), torch.float32)
+    model = copy.deepcopy(model).double() if double else model
+    own = next((p.dtype for p in model.parameters()), torch.float32)
+    dtype = torch.float64 if double else own
     try:
         with torch.no_grad():
             output = model(torch.tensor(x, dtype=dtype))

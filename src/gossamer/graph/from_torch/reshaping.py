@@ -49,7 +49,7 @@ def _reshape(call: Call) -> Any:
         picture = source[2:]
         single = picture in ((), (1, 1))
         outer = _channel_axes(target[1:-2], value.order)
-        if outer and target[-2:] == picture and (value.spatial or single):
+        if outer and target[-2:] == (picture or (1, 1)) and (value.spatial or single):
             return Regrouped(value.source, value.order.reshape(outer), True)
         outer = _channel_axes(target[1:], value.order)
         if outer and (single or not value.spatial):

@@ -55,7 +55,7 @@ class Layout(ABC):
         if not isinstance(other, Layout):
             return NotImplemented
         return (self.kind, self.shape) == (other.kind, other.shape) and all(
-            a.dtype == b.dtype and a.tobytes() == b.tobytes()
+            a is b or (a.dtype == b.dtype and a.tobytes() == b.tobytes())
             for a, b in zip(self.parts(), other.parts(), strict=True)
         )
 

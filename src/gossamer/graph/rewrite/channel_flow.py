@@ -23,6 +23,7 @@ from gossamer.graph.ops import (
     LocalResponseNorm,
     Multiply,
     ScaleShift,
+    Softmax,
 )
 from gossamer.graph.verify import infer_shapes
 
@@ -99,6 +100,8 @@ def _makes_zero(
             return inputs[0][list(order)]
         case Flatten():
             return np.repeat(inputs[0], channels[node.name] // len(inputs[0]))
+        case Softmax():
+            return np.zeros_like(inputs[0])
     return inputs[0].copy()
 
 
@@ -136,7 +139,7 @@ def _reads(
                 True
             )
             return [read]
-        case LocalResponseNorm():
+        case LocalResponseNorm() | Softmax():
             return [np.full(len(out), out.any())]
         case Flatten():
             pixels = out.reshape(channels[node.inputs[0]], -1)
@@ -163,7 +166,7 @@ def _agree(graph: Graph, node: Node, drop: Masks) -> None:
             return
         case Conv2d() if not is_depthwise(node.op, graph.weight_shapes(node)["weight"]):
             out[:] = first[:] = False
-        case ChannelSelect() | LocalResponseNorm():
+        case ChannelSelect() | LocalResponseNorm() | Softmax():
             out[:] = first[:] = False
         case Concat():
             ends = np.cumsum([len(drop[name]) for name in node.inputs])

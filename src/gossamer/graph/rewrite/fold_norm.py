@@ -49,7 +49,9 @@ def _fold(graph: Graph, layer: Node, norm: Node) -> Graph:
     weight = weights[roles["weight"]]
     bias = weights[roles["bias"]].to_dense() if "bias" in roles else 0.0
     keep("bias", Dense(factor * bias + shift))
-    if isinstance(weight, Codebook) or "scale" in roles or has_few_values(weight.to_dense()):
+    if (factor == 1).all():
+        pass  # only a shift: a bias that was added by itself
+    elif isinstance(weight, Codebook) or "scale" in roles or has_few_values(weight.to_dense()):
         before = weights[roles["scale"]].to_dense() if "scale" in roles else 1.0
         keep("scale", Dense(factor * before))
     else:

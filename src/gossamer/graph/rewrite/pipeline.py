@@ -9,7 +9,9 @@ from gossamer.graph.rewrite.absorb_permute import absorb_permute
 from gossamer.graph.rewrite.choose_layouts import choose_layouts
 from gossamer.graph.rewrite.fold_norm import fold_norm
 from gossamer.graph.rewrite.fuse_activation import fuse_activation
+from gossamer.graph.rewrite.fuse_gate import fuse_gate
 from gossamer.graph.rewrite.fuse_subsample import fuse_subsample
+from gossamer.graph.rewrite.join_norms import join_norms
 from gossamer.graph.rewrite.remove_channels import remove_channels
 from gossamer.graph.rewrite.remove_dead import remove_dead
 from gossamer.graph.rewrite.sink_permute import sink_permute
@@ -19,6 +21,8 @@ Rewrite = Callable[[Graph], Graph]
 
 DEFAULT: tuple[Rewrite, ...] = (
     remove_dead,
+    join_norms,
+    fuse_gate,
     fuse_subsample,
     sink_permute,
     fold_norm,

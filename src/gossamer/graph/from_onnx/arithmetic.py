@@ -1,0 +1,191 @@
+"""Functions of each entry: activations, sums, products, and arithmetic with constants."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from gossamer.graph.from_onnx.builder import Call, Constant, Value
+from gossamer.graph.from_onnx.pooling import never_negative
+from gossamer.graph.from_onnx.view import View
+from gossamer.graph.ops import Activation, Add, Multiply, Op, ScaleShift
+
+_LARGEST = 3e38  # a bound that no float32 reaches
+
+
+def _entrywise(call: Call, view: View, op: Op) -> View:
+    """Return the view of an operator that works on each entry by itself."""
+    view = call.unpadded(view)
+    return replace(view, source=call.add(op, view.source))
+
+
+def _activation(function: str) -> Callable[[Call], Value]:
+    return lambda call: _entrywise(call, call.view(), Activation(function))
+
+
+def _clip(call: Call) -> Value:
+    low = call.given_number("min", 1)
+    high = call.given_number("max", 2)
+    return _bounded(call, call.view(), low, high)
+
+
+def _bounded(call: Call, view: View, low: float | None, high: float | None) -> Value:
+    low = None if low is None or low < -_LARGEST else low
+    high = None if high is None or high > _LARGEST else high
+    if low is None and high is None:
+        return view
+    if high is not None and (low or 0) <= 0 and never_negative(call.builder, view.source):
+        low = 0
+    function = {(0, None): "relu", (0, 6): "relu6"}.get((low, high))
+    if function is None:
+        raise call.unsupported(f"to {low}…{high} is not an activation of the graph")
+    return _entrywise(call, view, Activation(function))
+
+
+def _largest(call: Call) -> Value:
+    return _with_bound(call, lambda view, bound: _bounded(call, view, bound, None))
+
+
+def _smallest(call: Call) -> Value:
+    return _with_bound(call, lambda view, bound: _bounded(call, view, None, bound))
+
+
+def _with_bound(call: Call, function: Callable[[View, float], Value]) -> Value:
+    """Apply a function to a value and a constant of one entry, in either order."""
+    inputs = [call.input(index) for index in range(len(call.node.input))]
+    views = [value for value in inputs if isinstance(value, View)]
+    bounds = [value for value in inputs if isinstance(value, Constant)]
+    if len(views) != 1 or len(bounds) != 1 or bounds[0].array.size != 1:
+        raise call.unsupported("is in the graph against one number only")
+    return function(views[0], float(bounds[0].array.item()))
+
+
+def _hard_sigmoid(call: Call) -> Value:
+    """Clip alpha · x + beta to 0…1; the graph's own has alpha 1/6 and beta 1/2."""
+    view = call.view()
+    scale, shift = 6 * call.number("alpha", 0.2), 6 * (call.number("beta", 0.5) - 0.5)
+    if abs(scale - 1) > 1e-6 or shift:
+        view = _scale_shift(call, view, np.array(scale), np.array(shift))
+    return _entrywise(call, view, Activation("hard_sigmoid"))
+
+
+def _add(call: Call) -> Value:
+    a, b = call.input(0), call.input(1)
+    if isinstance(a, Constant) and isinstance(b, View):
+        a, b = b, a
+    if isinstance(a, View) and isinstance(b, Constant):
+        return _scale_shift(call, a, shift=b.array)
+    return _sum(call, call.view(0), call.view(1))
+
+
+def _sum(call: Call, a: View, b: View) -> View:
+    a, b = _alike(call, a, b)
+    return replace(a, source=call.add(Add(), a.source, b.source))
+
+
+def _sum_of_all(call: Call) -> Value:
+    """Add one or more values."""
+    total = call.view(0)
+    for index in range(1, len(call.node.input)):
+        total = _sum(call, total, call.view(index))
+    return total
+
+
+def _alike(call: Call, a: View, b: View) -> tuple[View, View]:
+    """Return two views of equal sizes that lie in their sources in the same way."""
+    a, b = call.unpadded(a), call.unpadded(b)
+    if not a.is_alike(b):
+        a, b = call.in_order(a), call.in_order(b)
+    if call.sizes(a) != call.sizes(b) or not a.is_alike(b):
+        shapes = f"{call.sizes(a)} as {a.axes} and {call.sizes(b)} as {b.axes}"
+        raise call.unsupported(f"of arrays that differ in shape or layout: {shapes}")
+    if len(call.shape(a.source)) != len(call.shape(b.source)):
+        a, b = call.flat(a), call.flat(b)
+    return a, b
+
+
+def _mul(call: Call) -> Value:
+    a, b = call.input(0), call.input(1)
+    if isinstance(a, Constant) and isinstance(b, View):
+        a, b = b, a
+    if isinstance(a, View) and isinstance(b, Constant):
+        return _scale_shift(call, a, scale=b.array)
+    a, b = call.unpadded(call.view(0)), call.unpadded(call.view(1))
+    if _is_gate(call, a, b):
+        a, b = b, a
+    if _is_gate(call, b, a):
+        a, b = (a, b) if np.array_equal(a.order, b.order) else (call.in_order(a), call.in_order(b))
+    else:
+        a, b = _alike(call, a, b)
+    return replace(a, source=call.add(Multiply(), a.source, b.source))
+
+
+def _is_gate(call: Call, gate: View, picture: View) -> bool:
+    """Whether a view holds one factor for each channel of a picture."""
+    ranks = len(call.shape(gate.source)), len(call.shape(picture.source))
+    inside = picture.axes.replace("H", "1").replace("W", "1")
+    return gate.axes == inside and (ranks == (2, 4) or (ranks[1] == 4 and inside != picture.axes))
+
+
+def _sub(call: Call) -> Value:
+    a, b = call.input(0), call.input(1)
+    if isinstance(b, Constant):
+        return _scale_shift(call, call.view(0), shift=-b.array.astype(np.float64))
+    if isinstance(a, Constant):
+        return _scale_shift(call, b, scale=np.array(-1.0), shift=a.array)
+    return _sum(call, call.view(0), _scale_shift(call, b, scale=np.array(-1.0)))
+
+
+def _div(call: Call) -> Value:
+    divisor = call.needed(1).array.astype(np.float64)
+    if not divisor.all():
+        raise call.unsupported("divides by zero")
+    return _scale_shift(call, call.view(), scale=1 / divisor)
+
+
+_ONE, _ZERO = np.ones(()), np.zeros(())
+
+
+def _scale_shift(
+    call: Call, view: View, scale: np.ndarray = _ONE, shift: np.ndarray = _ZERO
+) -> View:
+    """Return view · scale + shift, constants of one number a channel."""
+    view = call.unpadded(view)
+    factors, terms = (_per_channel(call, view, array) for array in (scale, shift))
+    return replace(view, source=call.add(ScaleShift(), view.source, scale=factors, shift=terms))
+
+
+def _per_channel(call: Call, view: View, array: np.ndarray) -> np.ndarray:
+    """Return a constant that broadcasts against a view as one number a channel of the source."""
+    rank = len(view.axes)
+    shape = (1,) * (rank - array.ndim) + array.shape
+    sizes = call.sizes(view)
+    fits = array.ndim <= rank and all(
+        size in (1, sizes[axis] if view.axes[axis] == "C" else 1) for axis, size in enumerate(shape)
+    )
+    if not fits:
+        raise call.unsupported(f"has a constant {array.shape} that is not one number a channel")
+    inner = [size for axis, size in zip(view.axes, shape, strict=True) if axis == "C"]
+    vector = np.empty(view.order.size)
+    vector[view.order] = array.astype(np.float64).reshape(inner)
+    return vector
+
+
+HANDLERS: Mapping[str, Callable[[Call], Value]] = {
+    "Relu": _activation("relu"),
+    "Sigmoid": _activation("sigmoid"),
+    "Tanh": _activation("tanh"),
+    "HardSwish": _activation("hard_swish"),
+    "HardSigmoid": _hard_sigmoid,
+    "Clip": _clip,
+    "Max": _largest,
+    "Min": _smallest,
+    "Add": _add,
+    "Sum": _sum_of_all,
+    "Sub": _sub,
+    "Mul": _mul,
+    "Div": _div,
+    "Neg": lambda call: _scale_shift(call, call.view(), scale=np.array(-1.0)),
+}

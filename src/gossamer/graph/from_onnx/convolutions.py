@@ -1,0 +1,130 @@
+"""Convolutions, linear layers and norms in evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from gossamer.graph.from_onnx.builder import Call, Constant, Value
+from gossamer.graph.ops import Conv2d, Linear, Padding, ScaleShift, Shape
+
+
+def pair(call: Call, name: str) -> tuple[int, int]:
+    """Return an attribute of two integers, 1 by default."""
+    first, second = call.ints(name, (1, 1)) or (1, 1)
+    return first, second
+
+
+def sides(
+    call: Call, size: Shape, kernel: Shape, stride: Sequence[int], dilation: Sequence[int]
+) -> Padding:
+    """Return the padding (top, left, bottom, right) that a window asks for over (H, W)."""
+    mode = call.text("auto_pad", "NOTSET")
+    if mode in ("NOTSET", "VALID"):
+        given = call.ints("pads") if mode == "NOTSET" else None
+        top, left, bottom, right = given or (0, 0, 0, 0)
+        return top, left, bottom, right
+    total = [
+        max(
+            (-(-size[a] // stride[a]) - 1) * stride[a]
+            + dilation[a] * (kernel[a] - 1)
+            + 1
+            - size[a],
+            0,
+        )
+        for a in (0, 1)
+    ]
+    less, more = [t // 2 for t in total], [t - t // 2 for t in total]
+    before, after = (more, less) if mode == "SAME_LOWER" else (less, more)
+    return before[0], before[1], after[0], after[1]
+
+
+def added(a: Padding, b: Padding) -> Padding:
+    """Return two paddings as one."""
+    top, left, bottom, right = (x + y for x, y in zip(a, b, strict=True))
+    return top, left, bottom, right
+
+
+def _conv(call: Call) -> Value:
+    weight = call.needed(1)
+    if weight.array.ndim != 4:
+        raise call.unsupported("is in the graph for pictures (N, C, H, W) only")
+    view = call.picture(call.view())
+    stride, dilation = pair(call, "strides"), pair(call, "dilations")
+    kernel = weight.array.shape[2:]
+    if call.ints("kernel_shape", kernel) != list(kernel):
+        raise call.malformed("kernel_shape is not that of the weight")
+    size = padded_size(call.shape(view.source)[2:], view.padding)
+    op = Conv2d(
+        stride=stride,
+        padding=added(sides(call, size, kernel, stride, dilation), view.padding),
+        dilation=dilation,
+        groups=call.integer("group", 1),
+    )
+    return call.plain(call.add(op, view.source, weight=weight, bias=call.constant(2)))
+
+
+def padded_size(size: Shape, padding: Padding) -> Shape:
+    """Return (H, W) with the padding around it."""
+    top, left, bottom, right = padding
+    return (size[0] + top + bottom, size[1] + left + right)
+
+
+def _gemm(call: Call) -> Value:
+    """Add alpha · x W + beta · b; a term b of one number counts for all."""
+    if call.integer("transA", 0):
+        raise call.unsupported("transposes its first input")
+    weight = call.needed(1)
+    weight = weight if call.integer("transB", 0) else Constant(weight.array.T)
+    weight = _times(weight, call.number("alpha", 1.0))
+    bias = call.constant(2)
+    if bias is not None:
+        features = len(weight.array)
+        if bias.array.size not in (1, features) or bias.array.shape[:-1] not in ((), (1,)):
+            raise call.unsupported(
+                f"has a third input {bias.array.shape}, not one number a feature"
+            )
+        if bias.array.shape != (features,):
+            bias = Constant(np.broadcast_to(bias.array.ravel(), (features,)))
+        bias = _times(bias, call.number("beta", 1.0))
+    return _linear(call, weight, bias)
+
+
+def _times(constant: Constant, factor: float) -> Constant:
+    if factor == 1:
+        return constant
+    return Constant(constant.array.astype(np.float64) * factor)
+
+
+def _matmul(call: Call) -> Value:
+    return _linear(call, Constant(call.needed(1).array.T), None)
+
+
+def _linear(call: Call, weight: Constant, bias: Constant | None) -> Value:
+    view = call.view()
+    if len(view.axes) != 2 or weight.array.ndim != 2:
+        raise call.unsupported("is in the graph for arrays (N, F) only")
+    return call.plain(call.add(Linear(), call.settled(view), weight=weight, bias=bias))
+
+
+def _batch_norm(call: Call) -> Value:
+    """Add γ/√(var + ε) and β − mean·γ/√(var + ε), in float64 (Ioffe and Szegedy 2015)."""
+    if (
+        call.integer("training_mode", 0)
+        or len(call.node.output) > 1
+        or not call.integer("spatial", 1)
+    ):
+        raise call.unsupported("normalises by the batch", "export the model in evaluation mode")
+    gamma, beta, mean, variance = (call.needed(i).array.astype(np.float64) for i in range(1, 5))
+    scale = gamma / np.sqrt(variance + call.number("epsilon", 1e-5))
+    name = call.add(ScaleShift(), call.value(), scale=scale, shift=beta - mean * scale)
+    return call.plain(name)
+
+
+HANDLERS: Mapping[str, Callable[[Call], Value]] = {
+    "Conv": _conv,
+    "Gemm": _gemm,
+    "MatMul": _matmul,
+    "BatchNormalization": _batch_norm,
+}

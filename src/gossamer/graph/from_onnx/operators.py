@@ -1,0 +1,16 @@
+"""The table of handlers: ONNX operator → function that adds its nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from gossamer.graph.from_onnx import arithmetic, channels, convolutions, pooling, reshaping
+from gossamer.graph.from_onnx.builder import Call, Value
+
+HANDLERS: Mapping[str, Callable[[Call], Value | tuple[Value, ...]]] = {
+    **convolutions.HANDLERS,
+    **pooling.HANDLERS,
+    **arithmetic.HANDLERS,
+    **reshaping.HANDLERS,
+    **channels.HANDLERS,
+}

@@ -1,0 +1,89 @@
+"""Operators that move nothing or only regroup axes: reshapes, transpositions, copies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from gossamer.graph.from_onnx.axes import moved, new_shape, squeezed, unsqueezed
+from gossamer.graph.from_onnx.builder import Call, Constant, Value
+from gossamer.graph.from_onnx.view import transposed
+from gossamer.graph.ops import Shape
+
+
+def _same(call: Call) -> Value:
+    return call.view()
+
+
+def _dropout(call: Call) -> Value:
+    training = call.constant(2)
+    if training is not None and training.array.any():
+        raise call.unsupported("is random", "export the model in evaluation mode")
+    return call.view()
+
+
+def _cast(call: Call) -> Value:
+    from onnx import TensorProto
+
+    floats = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.DOUBLE)
+    if call.integer("to", 0) not in floats:
+        raise call.unsupported("to a type that is not a float")
+    return call.view()
+
+
+def _reshaped(shape: Callable[[Call, Shape], Shape]) -> Callable[[Call], Value]:
+    def handler(call: Call) -> Value:
+        view = call.view()
+        return call.reshape(view, shape(call, call.sizes(view)))
+
+    return handler
+
+
+def _transpose(call: Call) -> Value:
+    view = call.view()
+    axes = moved(call, len(view.axes))
+    if axes[0] != 0:
+        raise call.unsupported("moves the batch")
+    return transposed(view, axes)
+
+
+def _expand(call: Call) -> Value:
+    view, wanted = call.view(), call.given_ints("shape", 1) or []
+    sizes = call.sizes(view)
+    if np.broadcast_shapes(sizes, tuple(wanted)) != sizes:
+        raise call.unsupported("repeats entries")
+    return view
+
+
+def _shape(call: Call) -> Value:
+    """Return the sizes at the example: what is made of them is checked at other sizes later."""
+    sizes = call.sizes(call.view())[call.integer("start", 0) : call.attributes.get("end")]
+    return Constant(np.array(sizes, np.int64))
+
+
+def _constant(call: Call) -> Value:
+    attributes, name = call.attributes, call.node.output[0]
+    for key in ("value", "sparse_value"):
+        if key in attributes:
+            return Constant(call.builder.source.tensors.read(name, attributes[key]))
+    for key, dtype in (("float", np.float32), ("int", np.int64)):
+        for key_of in (f"value_{key}", f"value_{key}s"):
+            if key_of in attributes:
+                return Constant(np.array(attributes[key_of], dtype))
+    raise call.unsupported("is not a tensor of numbers")
+
+
+HANDLERS: Mapping[str, Callable[[Call], Value]] = {
+    "Identity": _same,
+    "Dropout": _dropout,
+    "Cast": _cast,
+    "Reshape": _reshaped(new_shape),
+    "Flatten": _reshaped(new_shape),
+    "Squeeze": _reshaped(squeezed),
+    "Unsqueeze": _reshaped(unsqueezed),
+    "Transpose": _transpose,
+    "Expand": _expand,
+    "Shape": _shape,
+    "Constant": _constant,
+}
