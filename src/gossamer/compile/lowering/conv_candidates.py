@@ -17,8 +17,10 @@ from gossamer.compile.lowering.conv_streams import LARGEST_NARROW, ConvRows
 
 CACHE_BYTES = (28 * 1024, 768 * 1024)
 """What a tile's input may take of the first and second cache, the rest is for weights."""
-READ_CYCLES = (0.55, 1.2, 2.0)
-"""Of one vector in the first cache, the second, and beyond."""
+FIRST_CACHE_CYCLES = 0.55
+"""Of reading one vector from the first cache and using it."""
+FARTHER_CYCLES = (0.0, 0.009, 0.022)
+"""What each byte of a vector adds in the first cache, the second, and beyond."""
 GROUP_CYCLES = 12.0
 """Of starting and ending one group of rows, beside its sums."""
 MOST_BLOCKS = 64
@@ -85,7 +87,7 @@ def fits_exactly(tile: Pair) -> bool:
 
 
 def _sparse(rows: ConvRows, windows: Windows, activation: str, adds: bool) -> Iterator[Candidate]:
-    most = windows.registers - 4
+    most = windows.registers - 2
     for count, unrolls in ((1, (4, 3, 2, 1)), (2, (4, 2)), (4, (2, 1))):
         if count > rows.group_rows:
             continue
@@ -160,7 +162,7 @@ def _read_cycles(windows: Windows, tile: Pair, blocks: int) -> float:
         rows = (tile[0] - 1) * windows.stride[0] + windows.kernel[0]
         size *= min(1.0, rows / (tile[0] * windows.kernel[0]))
     level = sum(size > limit for limit in CACHE_BYTES)
-    return READ_CYCLES[level]
+    return FIRST_CACHE_CYCLES + FARTHER_CYCLES[level] * 4 * windows.lanes
 
 
 def _block_counts(windows: Windows, tile: Pair) -> list[int]:
