@@ -1,15 +1,15 @@
 from __future__ import annotations
 
-from gossamer.compile.regions import Member, Place, Region, planes_at
+from gossamer.compile.regions import Place, Region, planes_at
 
 
 def region_of(*sizes_and_strides: tuple[int, int]) -> tuple[Region, list[Place]]:
     """Return a chain of square planes: (size, stride before it) each."""
     region = Region()
-    place, places = region.start(), []
+    place, places = Place(region), []
     for size, stride in sizes_and_strides:
         place = place.after((stride, stride))
-        region.members.append(Member(place.scale, (size, size), 1.0))
+        place.hold((size, size), 1.0)
         places.append(place)
     return region, places
 
@@ -37,6 +37,6 @@ def test_one_pixel_has_a_tile() -> None:
 
 
 def test_after_many_strides_a_new_region_is_cheaper() -> None:
-    region, places = region_of((4, 1))
-    assert region.has_room(places[0].after((4, 4)))
-    assert not region.has_room(places[0].after((5, 5)))
+    _, places = region_of((4, 1))
+    assert places[0].after((4, 4)).has_room
+    assert not places[0].after((5, 5)).has_room

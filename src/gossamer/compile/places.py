@@ -11,30 +11,17 @@ lanes that they save against the numbers that have to be copied, and the cheapes
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, combinations
 from math import prod
 
-from gossamer.compile.geometry import Halo, Planes, window_halo
-from gossamer.compile.regions import Member, Place, Region, planes_at
+from gossamer.compile.geometry import Halo, Planes
+from gossamer.compile.readers import Reader, Size, plane_readers
+from gossamer.compile.regions import Place, Region, planes_at
 from gossamer.compile.residuals import Residual, Uses
 from gossamer.graph.graph import Graph, Node
-from gossamer.graph.ops import (
-    AvgPool2d,
-    ChannelPermute,
-    ChannelSelect,
-    Concat,
-    Conv2d,
-    Flatten,
-    GlobalAvgPool,
-    MaxPool2d,
-    Multiply,
-    Shape,
-    Softmax,
-)
-
-Size = tuple[int, int]
+from gossamer.graph.ops import Concat, Shape
 
 MOVE_COST = 3.0
 """Of copying one number to another place, in multiply-accumulates of a vector."""
@@ -92,7 +79,7 @@ class Places:
     def start(self) -> Place:
         """Start a new region."""
         self.regions.append(Region())
-        return self.regions[-1].start()
+        return Place(self.regions[-1])
 
     def cost(self, shapes: Mapping[str, Shape], lanes: int) -> float:
         """Return the estimated work: computing, and copying what is read away from its home."""
@@ -104,9 +91,11 @@ class Places:
 
 def choose_places(graph: Graph, shapes: Mapping[str, Shape], lanes: int) -> Places:
     """Return the cheapest assignment over all sets of cuts."""
-    sizes = list(dict.fromkeys(_strided_sizes(graph, shapes)))[-MOST_CUTS:]
+    readers, uses = plane_readers(graph, shapes), Uses(graph)
+    strided = (reader.inputs[0][1] for reader in readers if reader.stride != (1, 1))
+    sizes = list(dict.fromkeys(strided))[-MOST_CUTS:]
     sets = chain.from_iterable(combinations(sizes, n) for n in range(len(sizes) + 1))
-    ways = (assign_places(graph, shapes, frozenset(cuts)) for cuts in sets)
+    ways = (_assign(readers, uses, shapes, frozenset(cuts)) for cuts in sets)
     return min(ways, key=lambda places: places.cost(shapes, lanes))
 
 
@@ -114,11 +103,16 @@ def assign_places(
     graph: Graph, shapes: Mapping[str, Shape], cuts: frozenset[Size] = frozenset()
 ) -> Places:
     """Walk the graph once and give every value in planes its place."""
-    places, starts, uses = Places(cuts), dict[Size, Place](), Uses(graph)
-    for node in graph.nodes:
-        if not _reads_planes(node, shapes):
-            continue
-        _place_node(graph, node, shapes, places, starts)
+    return _assign(plane_readers(graph, shapes), Uses(graph), shapes, cuts)
+
+
+def _assign(
+    readers: Sequence[Reader], uses: Uses, shapes: Mapping[str, Shape], cuts: frozenset[Size]
+) -> Places:
+    places, starts = Places(cuts), dict[Size, Place]()
+    for reader in readers:
+        node = reader.node
+        _place(reader, places, starts)
         residual = uses.residual(node, places.roots)
         if residual and places.homes.get(residual.other) == places.homes[residual.conv.name]:
             places.residuals[node.name] = residual
@@ -126,6 +120,32 @@ def assign_places(
         if isinstance(node.op, Concat):
             _host_parts(node, shapes, places)
     return places
+
+
+def _place(reader: Reader, places: Places, starts: dict[Size, Place]) -> None:
+    """Say where a node reads, and where its result lies."""
+    name, place = reader.node.name, _read_place(reader, places, starts)
+    places.reads[name] = place
+    for value, size in reader.inputs:
+        key = (places.root(value), place)
+        places.halos[key] = places.halos.get(key, Halo()).union(reader.halo)
+        place.hold(size, 1.0)
+    if reader.size:
+        places.homes[name] = place.after(reader.stride)
+        places.homes[name].hold(reader.size, reader.cost)
+    if reader.renames:
+        places.share(name, places.root(reader.inputs[0][0]))
+
+
+def _read_place(reader: Reader, places: Places, starts: dict[Size, Place]) -> Place:
+    """Return where a node reads: where its first input lies, unless a new region is better."""
+    first, size = reader.inputs[0]
+    if reader.stride != (1, 1) and size in places.cuts:
+        if size not in starts:
+            starts[size] = places.start()
+        return starts[size]
+    place = places.homes.get(first)
+    return place if place and place.after(reader.stride).has_room else places.start()
 
 
 def _host_parts(node: Node, shapes: Mapping[str, Shape], places: Places) -> None:
@@ -137,88 +157,3 @@ def _host_parts(node: Node, shapes: Mapping[str, Shape], places: Places) -> None
             places.hosts[name] = node.name, first
             places.share(name, node.name)
         first += shapes[name][1]
-
-
-def _strided_sizes(graph: Graph, shapes: Mapping[str, Shape]) -> Iterator[Size]:
-    for node in graph.nodes:
-        if _reads_planes(node, shapes) and _node_stride(node, shapes) != (1, 1):
-            yield _size(shapes[node.inputs[0]])
-
-
-def window_stride(node: Node, output: Shape) -> tuple[int, int]:
-    """Return the stride that matters: along an axis with one window only, there is none."""
-    stride = getattr(node.op, "stride", (1, 1))
-    return (stride[0] if output[2] > 1 else 1, stride[1] if output[3] > 1 else 1)
-
-
-def node_halo(node: Node, graph: Graph, stride: tuple[int, int]) -> Halo:
-    """Return what a node needs around the tiles of its input."""
-    op = node.op
-    if isinstance(op, Conv2d):
-        kernel = graph.weights[node.weights["weight"]].shape[2:]
-        return window_halo((kernel[0], kernel[1]), stride, op.padding, op.dilation)
-    if isinstance(op, MaxPool2d):
-        return window_halo(op.kernel, stride, op.padding, op.dilation)
-    if isinstance(op, AvgPool2d):
-        return window_halo(op.kernel, stride, op.padding, (1, 1))
-    return Halo()
-
-
-def plane_inputs(node: Node, shapes: Mapping[str, Shape]) -> tuple[str, ...]:
-    """Return the inputs that a node reads in planes: all but the factors of a gate."""
-    if isinstance(node.op, Multiply) and shapes[node.inputs[1]] != shapes[node.inputs[0]]:
-        return node.inputs[:1]
-    return node.inputs
-
-
-def _reads_planes(node: Node, shapes: Mapping[str, Shape]) -> bool:
-    return len(shapes[node.inputs[0]]) == 4 and not isinstance(node.op, Flatten | Softmax)
-
-
-def _size(shape: Shape) -> Size:
-    return shape[2], shape[3]
-
-
-def _node_stride(node: Node, shapes: Mapping[str, Shape]) -> Size:
-    return (1, 1) if isinstance(node.op, GlobalAvgPool) else window_stride(node, shapes[node.name])
-
-
-def _read_place(node: Node, size: Size, stride: Size, places: Places, starts: dict) -> Place:
-    """Return where a node reads: where its first input lies, unless a new region is better."""
-    if stride != (1, 1) and size in places.cuts:
-        if size not in starts:
-            starts[size] = places.start()
-        return starts[size]
-    place = places.homes.get(node.inputs[0])
-    return place if place and place.region.has_room(place.after(stride)) else places.start()
-
-
-def _place_node(
-    graph: Graph,
-    node: Node,
-    shapes: Mapping[str, Shape],
-    places: Places,
-    starts: dict[Size, Place],
-) -> None:
-    first, stride = node.inputs[0], _node_stride(node, shapes)
-    place = _read_place(node, _size(shapes[first]), stride, places, starts)
-    places.reads[node.name] = place
-    halo = node_halo(node, graph, stride)
-    for name in plane_inputs(node, shapes):
-        key = (places.root(name), place)
-        places.halos[key] = places.halos.get(key, Halo()).union(halo)
-        _add_member(place, shapes[name], 1.0)
-    if isinstance(node.op, GlobalAvgPool):
-        return
-    out = place.after(stride)
-    places.homes[node.name] = out
-    if isinstance(node.op, ChannelPermute | ChannelSelect) and min(node.op.order) >= 0:
-        places.share(node.name, places.root(first))
-    shape = shapes[node.name]
-    macs = node.op.macs(shape, graph.weight_shapes(node)) / prod(shape[2:])
-    density = graph.weights[node.weights["weight"]].density if "weight" in node.weights else 1.0
-    _add_member(out, shape, macs * density + shape[1])
-
-
-def _add_member(place: Place, shape: Shape, cost: float) -> None:
-    place.region.members.append(Member(place.scale, (shape[2], shape[3]), cost))

@@ -8,7 +8,6 @@ picture over the lanes and the smallest tile that fits every member, by the leas
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from fractions import Fraction
 from math import lcm
 
 from gossamer.compile.geometry import Planes
@@ -18,23 +17,36 @@ Pair = tuple[int, int]
 
 @dataclass(frozen=True)
 class Place:
-    """A place in a region: its tile is `scale` times the region's unit, along each axis."""
+    """A place in a region.
+
+    Args:
+        region: that it lies in.
+        stride: how often its tile goes into the region's first tile, along each axis.
+    """
 
     region: Region
-    scale: tuple[Fraction, Fraction]
+    stride: Pair = (1, 1)
 
     def after(self, stride: Pair) -> Place:
         """Return the place of the output of a window of this stride."""
-        return Place(self.region, (self.scale[0] / stride[0], self.scale[1] / stride[1]))
+        if stride == (1, 1):
+            return self
+        return Place(self.region, (self.stride[0] * stride[0], self.stride[1] * stride[1]))
 
+    def hold(self, size: Pair, cost: float) -> None:
+        """Put planes here: (H, W) in pixels, and the cost of computing a pixel."""
+        members, key = self.region.members, (self.stride, size)
+        members[key] = members.get(key, 0.0) + cost
 
-@dataclass(frozen=True)
-class Member:
-    """Planes of a region: their scale, (H, W) in pixels, and the cost of computing a pixel."""
+    @property
+    def has_room(self) -> bool:
+        """Whether planes here keep the first member's tile no larger than its picture.
 
-    scale: tuple[Fraction, Fraction]
-    size: Pair
-    cost: float
+        Tiles shrink by the stride from member to member and have one pixel at least, so that after
+        many strides the first tile would grow beyond all need; then a new region is cheaper.
+        """
+        stride, size = next(iter(self.region.members), (self.stride, (1, 1)))
+        return all(self.stride[a] <= stride[a] * size[a] for a in (0, 1))
 
 
 @dataclass(frozen=True)
@@ -43,38 +55,27 @@ class Solution:
 
     Args:
         split: tiles along the height and the width; their product is the number of lanes.
-        unit: (rows, columns) of the tile at scale 1, maybe not whole.
+        first: (rows, columns) of the first tile.
     """
 
     split: Pair
-    unit: tuple[Fraction, Fraction]
+    first: Pair
 
-    def tile(self, scale: tuple[Fraction, Fraction]) -> Pair:
-        """Return (rows, columns) of the tile at a scale."""
-        return int(self.unit[0] * scale[0]), int(self.unit[1] * scale[1])
+    def tile(self, stride: Pair) -> Pair:
+        """Return (rows, columns) of the tile after a stride from the first one."""
+        return self.first[0] // stride[0], self.first[1] // stride[1]
 
 
 @dataclass(eq=False)
 class Region:
-    """Planes whose tiles are in proportion."""
+    """Planes whose tiles are in proportion.
 
-    members: list[Member] = field(default_factory=list)
+    Attributes:
+        members: (stride, (H, W)) of planes → the cost of computing a pixel of all of them.
+    """
+
+    members: dict[tuple[Pair, Pair], float] = field(default_factory=dict)
     _solution: Solution | None = None
-
-    def start(self) -> Place:
-        """Return the place of the first member."""
-        return Place(self, (Fraction(1), Fraction(1)))
-
-    def has_room(self, place: Place) -> bool:
-        """Whether planes at this place keep the first member's tile no larger than its picture.
-
-        Tiles shrink by the stride from member to member and have one pixel at least, so that after
-        many strides the first tile would grow beyond all need; then a new region is cheaper.
-        """
-        if not self.members:
-            return True
-        first = self.members[0]
-        return all(first.scale[a] / place.scale[a] <= first.size[a] for a in (0, 1))
 
     def solve(self, lanes: int) -> Solution:
         """Return the cut with the least work."""
@@ -89,20 +90,21 @@ class Region:
 
     def _fit(self, split: Pair) -> Solution:
         """Return the smallest tiles that cover every member and are whole numbers."""
-        units = []
+        first = []
         for axis in (0, 1):
-            whole = lcm(*(m.scale[axis].denominator for m in self.members))
-            steps = max(
-                -(-m.size[axis] // int(split[axis] * m.scale[axis] * whole)) for m in self.members
+            whole = lcm(*(stride[axis] for stride, _ in self.members))
+            times = max(
+                -(-size[axis] // (split[axis] * whole // stride[axis]))
+                for stride, size in self.members
             )
-            units.append(Fraction(whole * steps))
-        return Solution(split, (units[0], units[1]))
+            first.append(whole * times)
+        return Solution(split, (first[0], first[1]))
 
     def _cost(self, solution: Solution) -> float:
         work = 0.0
-        for member in self.members:
-            rows, columns = solution.tile(member.scale)
-            work += member.cost * rows * columns
+        for (stride, _), cost in self.members.items():
+            rows, columns = solution.tile(stride)
+            work += cost * rows * columns
         # Ties go to more columns in a tile: they are what a kernel holds in registers.
         return work * (1 + 1e-6 * solution.split[1])
 
@@ -110,4 +112,4 @@ class Region:
 def planes_at(place: Place, channels: int, size: Pair, lanes: int) -> Planes:
     """Return the layout of `channels` planes of (H, W) pixels at a place."""
     solution = place.region.solve(lanes)
-    return Planes(channels, *size, *solution.split, *solution.tile(place.scale))
+    return Planes(channels, *size, *solution.split, *solution.tile(place.stride))

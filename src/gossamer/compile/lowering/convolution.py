@@ -13,7 +13,7 @@ from gossamer.compile.lowering.conv_candidates import Candidate, Windows, candid
 from gossamer.compile.lowering.conv_streams import ConvRows, build_streams, split_rows
 from gossamer.compile.lowering.pixel_tiles import overruns, pixel_tiles, tile_echoes
 from gossamer.compile.lowering.pointwise import lower_sum, on_planes
-from gossamer.compile.places import window_stride
+from gossamer.compile.readers import window_stride
 from gossamer.compile.step import Argument, Choice, Step, shares
 from gossamer.graph.graph import Node
 from gossamer.graph.ops import Add, Conv2d

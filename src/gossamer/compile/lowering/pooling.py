@@ -7,7 +7,7 @@ import numpy as np
 from gossamer.compile.kernels.pool import PlaneMeanKernel, PoolKernel
 from gossamer.compile.lowering.context import Lowering
 from gossamer.compile.lowering.pixel_tiles import pixel_tiles
-from gossamer.compile.places import window_stride
+from gossamer.compile.readers import window_stride
 from gossamer.graph.graph import Node
 from gossamer.graph.interpret import pool_divisors
 from gossamer.graph.ops import AvgPool2d, GlobalAvgPool, MaxPool2d

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar, Self
 
 import numpy as np
@@ -42,8 +43,8 @@ class Sparse(Layout):
                 "one value a position", got=self.values.shape, expected=self.positions.shape
             )
 
-    @property
-    def nonzeros(self) -> int:
+    @cached_property
+    def nonzeros(self) -> int:  # type: ignore[override]
         """The number of entries that are not exactly zero (a stored zero does not count)."""
         return int(np.count_nonzero(self.values))
 

@@ -1,0 +1,99 @@
+"""What a node asks of the places of its planes, whatever they are: counted once for all trials."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import prod
+
+from gossamer.compile.geometry import Halo, window_halo
+from gossamer.graph.graph import Graph, Node
+from gossamer.graph.ops import (
+    AvgPool2d,
+    ChannelPermute,
+    ChannelSelect,
+    Conv2d,
+    Flatten,
+    GlobalAvgPool,
+    MaxPool2d,
+    Multiply,
+    Shape,
+    Softmax,
+)
+
+Size = tuple[int, int]
+
+
+@dataclass(frozen=True, eq=False)
+class Reader:
+    """A node that reads planes.
+
+    Args:
+        node: it.
+        inputs: what it reads in planes, and the size of the pictures; the first says where.
+        stride: of its windows.
+        halo: what it needs around the tiles of its inputs.
+        size: of its own pictures; None if its result lies flat.
+        cost: of computing one of its pixels, in multiply-accumulates of a vector.
+        renames: whether its result is its input with other names for the channels.
+    """
+
+    node: Node
+    inputs: tuple[tuple[str, Size], ...]
+    stride: Size
+    halo: Halo
+    size: Size | None
+    cost: float
+    renames: bool
+
+
+def plane_readers(graph: Graph, shapes: Mapping[str, Shape]) -> list[Reader]:
+    """Return the nodes of a graph that read planes, in order."""
+    return [_reader(graph, node, shapes) for node in graph.nodes if _reads_planes(node, shapes)]
+
+
+def window_stride(node: Node, output: Shape) -> Size:
+    """Return the stride that matters: along an axis with one window only, there is none."""
+    stride = getattr(node.op, "stride", (1, 1))
+    return (stride[0] if output[2] > 1 else 1, stride[1] if output[3] > 1 else 1)
+
+
+def _reader(graph: Graph, node: Node, shapes: Mapping[str, Shape]) -> Reader:
+    op, out = node.op, shapes[node.name]
+    inputs = tuple((name, _size(shapes[name])) for name in _plane_inputs(node, shapes))
+    if isinstance(op, GlobalAvgPool):
+        return Reader(node, inputs, (1, 1), Halo(), None, 0.0, False)
+    stride = window_stride(node, out)
+    macs = op.macs(out, graph.weight_shapes(node)) / prod(out[2:])
+    density = graph.weights[node.weights["weight"]].density if "weight" in node.weights else 1.0
+    renames = isinstance(op, ChannelPermute | ChannelSelect) and min(op.order) >= 0
+    halo = _halo(node, graph, stride)
+    return Reader(node, inputs, stride, halo, _size(out), macs * density + out[1], renames)
+
+
+def _reads_planes(node: Node, shapes: Mapping[str, Shape]) -> bool:
+    return len(shapes[node.inputs[0]]) == 4 and not isinstance(node.op, Flatten | Softmax)
+
+
+def _plane_inputs(node: Node, shapes: Mapping[str, Shape]) -> tuple[str, ...]:
+    """Return the inputs that a node reads in planes: all but the factors of a gate."""
+    if isinstance(node.op, Multiply) and shapes[node.inputs[1]] != shapes[node.inputs[0]]:
+        return node.inputs[:1]
+    return node.inputs
+
+
+def _size(shape: Shape) -> Size:
+    return shape[2], shape[3]
+
+
+def _halo(node: Node, graph: Graph, stride: Size) -> Halo:
+    """Return what a node needs around the tiles of its input."""
+    op = node.op
+    if isinstance(op, Conv2d):
+        kernel = graph.weights[node.weights["weight"]].shape[2:]
+        return window_halo((kernel[0], kernel[1]), stride, op.padding, op.dilation)
+    if isinstance(op, MaxPool2d):
+        return window_halo(op.kernel, stride, op.padding, op.dilation)
+    if isinstance(op, AvgPool2d):
+        return window_halo(op.kernel, stride, op.padding, (1, 1))
+    return Halo()
