@@ -34,7 +34,8 @@ class Bytes:
 
 def read_frame(data):
     file = Bytes(data)
-    assert file.take(9) == b"\x89GOS\r\n\x1a\n\x01"
+    assert file.take(8) == b"\x89GOS\r\n\x1a\n"
+    (version,) = file.take(1)
     stored, unpacked = file.number(), file.number()
     text = zlib.decompress(file.take(stored), -15)
     assert len(text) == unpacked
@@ -43,7 +44,9 @@ def read_frame(data):
     sections = [file.take(length) for length, _ in table]
     assert [zlib.crc32(section) for section in sections] == [checksum for _, checksum in table]
     assert file.at == len(data)
-    return json.loads(text), sections
+    header = json.loads(text)
+    assert version == 1 + any(layout == "quantised" for layout, _ in header["sections"])
+    return header, sections
 
 
 def tensor_names(header):
@@ -114,6 +117,18 @@ def read_positions(section, stored, shape):
     return sorted(positions)
 
 
+def read_quantised(section, shape):
+    (bits,) = section.take(1)
+    scales = [struct.unpack("<f", four)[0] for four in read_floats(section, shape[0])]
+    stored = section.number()
+    positions = read_positions(section, stored, shape)
+    tensor = [bytes(4)] * math.prod(shape)
+    for position, code in zip(positions, read_stream(section, stored, 2**bits), strict=True):
+        scale = scales[position // math.prod(shape[1:])]
+        tensor[position] = struct.pack("<f", (code - 2 ** (bits - 1)) * scale + 0.0)
+    return tensor
+
+
 def read_section(layout, data, shapes):
     section = Bytes(data)
     if layout == "dense":
@@ -122,6 +137,8 @@ def read_section(layout, data, shapes):
         for shape in shapes:
             tensors.append(values[: math.prod(shape)])
             values = values[math.prod(shape) :]
+    elif layout == "quantised":
+        tensors = [read_quantised(section, *shapes)]
     else:
         (shape,) = shapes
         entries = section.number() if layout == "codebook" else None

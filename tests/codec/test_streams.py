@@ -8,7 +8,7 @@ from gossamer.codec.limits import Budget, Limits
 from gossamer.codec.section import SectionReader, write_stream
 from gossamer.codec.streams import FORMS, choose_form, write_positions
 from gossamer.errors import FormatError
-from gossamer.graph.layouts import LAYOUTS, Codebook, Dense, Sparse
+from gossamer.graph.layouts import LAYOUTS, Codebook, Dense, Quantised, Sparse
 
 # Quiet and signalling NaNs with payloads, infinities, zeros, denormals, extremes.
 STRANGE = np.array(
@@ -56,11 +56,16 @@ def layouts(draw):
         drawn = draw(st.lists(words, min_size=count, max_size=count))
         return np.array(drawn, np.uint32).view(np.float32)
 
-    match draw(st.sampled_from(["dense", "sparse", "codebook"])):
+    match draw(st.sampled_from(["dense", "sparse", "codebook", "quantised"])):
         case "dense":
             return Dense(floats(size).reshape(shape))
         case "sparse":
             return Sparse(shape, positions, floats(len(positions)))
+        case "quantised" if shape:
+            integers = np.zeros(size, int)
+            half = draw(st.sampled_from([1, 2, 8, 128]))
+            integers[positions] = draw(st.integers(-half, half - 1))
+            return Quantised(integers.reshape(shape), np.nan_to_num(floats(shape[0])))
     entries = draw(st.integers(1, 5))
     codes = draw(
         st.lists(st.integers(0, entries - 1), min_size=len(positions), max_size=len(positions))
@@ -130,9 +135,29 @@ def test_the_form_is_the_smallest(rng):
     assert size(choose_form(positions, (20, 30))) == min(map(size, every))
 
 
+def test_quantised_tensors_store_zeros_only_where_that_is_smaller(rng):
+    def stored(density):
+        integers = rng.integers(-127, 128, (50, 60)) * (rng.random((50, 60)) < density)
+        layout = Quantised(integers, np.ones(50))
+        reader = SectionReader(memoryview(FORMS["quantised"].write([layout])), Budget(Limits(), 0))
+        assert FORMS["quantised"].read(reader, [layout.shape]) == [layout]
+        return reader.streams[-1].symbols, layout.nonzeros
+
+    assert stored(0.97)[0] == 3000
+    few, nonzeros = stored(0.2)
+    assert few == nonzeros < 700
+
+
+def test_four_bits_take_half_a_byte(rng):
+    layout = Quantised(rng.integers(-8, 8, (100, 100)), np.ones(100))
+    assert len(FORMS["quantised"].write([layout])) < 5100
+
+
 @pytest.mark.parametrize(
     ("kind", "data", "message"),
     [
+        ("quantised", "00", "wrong number of bits"),
+        ("quantised", "09", "wrong number of bits"),
         ("sparse", "0a", "more positions"),
         ("sparse", "0100", "width"),
         ("sparse", "0111", "width"),

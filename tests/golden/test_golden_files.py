@@ -15,7 +15,7 @@ from gossamer.codec.container import unpack
 from gossamer.codec.files import load, save
 from gossamer.codec.limits import Limits
 from gossamer.codec.write import encode
-from gossamer.graph import Codebook, Dense, Graph, Input, Node, Sparse
+from gossamer.graph import Codebook, Dense, Graph, Input, Node, Quantised, Sparse
 from gossamer.graph.ops import (
     Add,
     AvgPool2d,
@@ -27,6 +27,7 @@ from gossamer.graph.ops import (
     Linear,
     MaxPool2d,
     ScaleShift,
+    Softmax,
 )
 from gossamer.images import InputRecord
 
@@ -102,7 +103,30 @@ def codebook():
     return Graph(Input("x", (1, 4, 4, 4)), nodes, "z", weights, name="codebook")
 
 
-GRAPHS = {"v1-dense": dense, "v1-sparse": sparse, "v1-codebook": codebook}
+def quantised():
+    full = (np.arange(72) * 37 % 255 - 127).reshape(4, 2, 3, 3)
+    few = np.zeros((3, 16), int)
+    few[0, 3], few[2, 1], few[2, 2] = -8, 7, 1
+    weights = {
+        "c.weight": Quantised(full, np.array([0.5, 1 / 3, -2.0, 0.0])),
+        "c.bias": Dense(pattern(4)),
+        "l.weight": Quantised(few, np.array([0.1, 1e-30, 0.25])),
+    }
+    nodes = (
+        Node("c", Conv2d(), ("x",), {"weight": "c.weight", "bias": "c.bias"}),
+        Node("f", Flatten(), ("c",)),
+        Node("l", Linear(), ("f",), {"weight": "l.weight"}),
+        Node("s", Softmax(), ("l",)),
+    )
+    return Graph(Input("x", (1, 2, 4, 4)), nodes, "s", weights, name="quantised")
+
+
+GRAPHS = {
+    "v1-dense": dense,
+    "v1-sparse": sparse,
+    "v1-codebook": codebook,
+    "v2-quantised": quantised,
+}
 ALL = pytest.mark.parametrize("name", list(GRAPHS))
 
 
@@ -116,7 +140,8 @@ def test_the_encoder_still_writes_the_same(name):
     # The deflated header may differ between versions of zlib, its text may not.
     old = unpack((FOLDER / f"{name}.goss").read_bytes(), Limits())
     new = unpack(encode(GRAPHS[name]()), Limits())
-    assert json.dumps(new.header) == json.dumps(old.header)
+    assert (new.version, json.dumps(new.header)) == (old.version, json.dumps(old.header))
+    assert name.startswith(f"v{old.version}-")
     assert [bytes(section) for section in new.sections] == [bytes(s) for s in old.sections]
 
 

@@ -75,6 +75,24 @@ def test_a_large_tensor_within_the_limits_takes_only_what_is_stored():
     assert peak_bytes < MEBIBYTE
 
 
+def quantised(shape, bits=8, version=2, scale=b""):
+    """A quantised tensor without stored entries."""
+    scales = scale or floats(shape[0])
+    return pack(linear(shape, "quantised"), [bytes([bits]) + scales + bytes(2)], version)
+
+
+def test_quantised_tensors_are_checked():
+    assert decode(quantised((2, 3))).weights["y.weight"].bits == 1
+    refused(quantised((2, 3), bits=0))
+    refused(quantised((2, 3), bits=9))
+    refused(quantised((2, 3), version=1))
+    refused(pack(linear((2, 3)), [uvarint(0) + floats(0)], version=2))
+    infinite = b"".join(constant(byte, 256) for byte in (0, 0, 0x80, 0x7F))
+    refused(quantised((2, 3), scale=infinite))
+    refused(quantised((2**13, 2**13)), LimitExceededError)
+    refused(quantised((2**28, 1), scale=constant(0, 256) * 4), LimitExceededError)
+
+
 def test_one_repeated_symbol_cannot_fill_memory():
     stream = constant(7, 256)
     refused(pack(linear((2**12, 2**12), "dense"), [stream * 4]), LimitExceededError)

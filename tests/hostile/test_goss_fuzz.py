@@ -47,7 +47,19 @@ HOSTILE = [
         0.5,
         1e308,
     ),
-    *("", "x", "y.weight", "dense", "sparse", "codebook", "weight", "\0", "🕸", "a" * 2000),
+    *(
+        "",
+        "x",
+        "y.weight",
+        "dense",
+        "sparse",
+        "codebook",
+        "quantised",
+        "weight",
+        "\0",
+        "🕸",
+        "a" * 2000,
+    ),
     *([], {}, [0], [1, 1], [0, 0], [10**9], [2**31, 2**31], [[]], {"kind": "flatten"}),
 ]
 

@@ -26,7 +26,7 @@ from gossamer.errors import (
 )
 
 MAGIC = b"\x89GOS\r\n\x1a\n"
-VERSION = 1
+VERSIONS = (1, 2)
 
 
 @dataclass(frozen=True)
@@ -34,32 +34,37 @@ class Container:
     """A file taken apart.
 
     Args:
+        version: of the format.
         header: the JSON object.
         sections: the bytes of each section.
         header_bytes: stored length of the header.
         frame_bytes: length of everything else before the first section.
     """
 
+    version: int
     header: Mapping[str, Any]
     sections: tuple[memoryview, ...]
     header_bytes: int
     frame_bytes: int
 
 
-def pack(header: Mapping[str, Any], sections: Sequence[bytes]) -> bytes:
-    """Return the file that holds a header and sections.
+def pack(header: Mapping[str, Any], sections: Sequence[bytes], version: int = 1) -> bytes:
+    """Return the file of some version that holds a header and sections.
 
     Raises:
         FormatError: if the header has no JSON form.
     """
     text = _to_json(header)
     squeeze = zlib.compressobj(9, zlib.DEFLATED, -15)
-    return pack_stored(squeeze.compress(text) + squeeze.flush(), len(text), sections)
+    stored = squeeze.compress(text) + squeeze.flush()
+    return pack_stored(stored, len(text), sections, version)
 
 
-def pack_stored(stored: bytes, unpacked_bytes: int, sections: Sequence[bytes]) -> bytes:
+def pack_stored(
+    stored: bytes, unpacked_bytes: int, sections: Sequence[bytes], version: int = 1
+) -> bytes:
     """Return the file that holds an already deflated header and sections."""
-    front = [MAGIC, bytes([VERSION]), uvarint(len(stored)), uvarint(unpacked_bytes), stored]
+    front = [MAGIC, bytes([version]), uvarint(len(stored)), uvarint(unpacked_bytes), stored]
     front.append(uvarint(len(sections)))
     front += [uvarint(len(section)) + _checksum(section) for section in sections]
     whole = b"".join(front)
@@ -77,7 +82,7 @@ def unpack(data: bytes | memoryview, limits: Limits) -> Container:
         raise LimitExceededError(
             "the file is too long", got=cursor.left, expected=f"≤ {limits.file_bytes} bytes"
         )
-    _check_magic(cursor)
+    version = _read_version(cursor)
     stored_bytes, unpacked_bytes = cursor.uvarint(), cursor.uvarint()
     if max(stored_bytes, unpacked_bytes) > limits.header_bytes:
         raise LimitExceededError(
@@ -92,27 +97,28 @@ def unpack(data: bytes | memoryview, limits: Limits) -> Container:
         raise ChecksumError("the checksum is wrong", where="header")
     sections = _read_sections(cursor, table)
     header = _from_json(_inflate(stored, unpacked_bytes))
-    return Container(header, sections, stored_bytes, front_bytes + 4 - stored_bytes)
+    return Container(version, header, sections, stored_bytes, front_bytes + 4 - stored_bytes)
 
 
 def _checksum(data: bytes | memoryview) -> bytes:
     return zlib.crc32(data).to_bytes(4, "little")
 
 
-def _check_magic(cursor: Cursor) -> None:
+def _read_version(cursor: Cursor) -> int:
     magic = bytes(cursor.data[: len(MAGIC)])
     if magic != MAGIC[: len(magic)] or not magic:
         hint = "it looks damaged by a text-mode transfer" if magic[:4] == MAGIC[:4] else None
         raise FormatError("not a .goss file", got=magic, expected=MAGIC, hint=hint)
     cursor.take(len(MAGIC))
     version = cursor.byte()
-    if version != VERSION:
+    if version not in VERSIONS:
         raise UnsupportedVersionError(
             "unknown version of the format",
             got=version,
-            expected=VERSION,
+            expected=VERSIONS,
             hint="a newer gossamer may read it",
         )
+    return version
 
 
 def _read_table(cursor: Cursor) -> list[tuple[int, memoryview]]:

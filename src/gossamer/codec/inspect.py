@@ -7,14 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from gossamer.codec.container import VERSION
 from gossamer.codec.files import errors_naming, load, read_bytes
 from gossamer.codec.limits import Limits
 from gossamer.codec.read import Section, read_contents
 from gossamer.codec.section import Stream
 from gossamer.codec.write import encode
 from gossamer.counts import entropy_bits, position_bits
-from gossamer.graph import Codebook, Graph, Layout
+from gossamer.graph import Codebook, Graph, Layout, Quantised, Sparse
 
 
 @dataclass(frozen=True)
@@ -23,13 +22,13 @@ class TensorReport:
 
     Args:
         name: of the weight.
-        layout: dense, sparse, codebook.
+        layout: dense, sparse, codebook or quantised.
         shape: of the tensor.
         nonzeros: entries that are not zero.
         density: nonzeros / entries.
         size_bytes: its part of the file. Tensors that share a section share its bytes by entries.
-        entropy_bits: zero-order bound of its positions and values, tables and centroids not
-            counted: n · H2(stored / n), plus the entropy of values, or of codes.
+        entropy_bits: zero-order bound of its positions and values, tables, centroids and scales
+            not counted: n · H2(stored / n), plus the entropy of values, codes or integers.
         streams: of its section, in order.
         shared: whether other tensors lie in the same section.
     """
@@ -110,7 +109,7 @@ def inspect_bytes(data: bytes, *, limits: Limits | None = None) -> FileReport:
     }
     return FileReport(
         name=contents.graph.name,
-        version=VERSION,
+        version=contents.container.version,
         size_bytes=len(data),
         header_bytes=contents.container.header_bytes,
         frame_bytes=contents.container.frame_bytes,
@@ -147,7 +146,13 @@ def _shares(size_bytes: int, layouts: list[Layout]) -> list[int]:
 
 
 def _entropy_bits(layout: Layout) -> float:
-    if layout.kind == "dense":
-        return entropy_bits(layout.to_dense().ravel().view(np.uint32))
-    values = layout.codes if isinstance(layout, Codebook) else layout.parts()[1].view(np.uint32)
+    match layout:
+        case Codebook():
+            values = layout.codes
+        case Quantised():
+            values = layout.integers[layout.integers != 0]
+        case Sparse():
+            values = layout.values.view(np.uint32)
+        case _:
+            return entropy_bits(layout.to_dense().ravel().view(np.uint32))
     return position_bits(layout.size, len(values)) + entropy_bits(values)

@@ -18,7 +18,8 @@ class Limits:
         entries: most entries of all weight tensors together, zeros included, and of any one value
             of the network at its example size.
         free_symbols: most symbols that any file may decode to; a symbol is one byte of a float,
-            one gap or one code; a channel of a shuffle counts as 16.
+            one gap or one code; a channel of a shuffle counts as 16, eight entries of a quantised
+            tensor count as one.
         symbols_per_byte: how many more for each byte of the file. A stream of one repeated symbol
             takes no bits, so the file's length alone does not bound what comes out of it.
 

@@ -11,7 +11,7 @@ from gossamer.codec.container import Container, unpack
 from gossamer.codec.header import Outline, describe, outline
 from gossamer.codec.limits import Budget, Limits
 from gossamer.codec.section import SectionReader, Stream
-from gossamer.codec.streams import FORMS
+from gossamer.codec.streams import FORMS, version_of
 from gossamer.errors import FormatError, GossamerError, LimitExceededError
 from gossamer.graph import Graph, Layout, infer_shapes, verify
 
@@ -97,6 +97,8 @@ def _plan(container: Container, tensors: int) -> list[tuple[str, list[int]]]:
     plan = [_plan_section(item) for item in items]
     if sorted(number for _, numbers in plan for number in numbers) != list(range(tensors)):
         raise FormatError("every tensor lies in exactly one section", where="header")
+    if container.version != version_of(kind for kind, _ in plan):
+        raise FormatError("another version than its sections have", got=container.version)
     return plan
 
 

@@ -41,6 +41,10 @@ class SectionReader(Cursor):
         self.streams: list[Stream] = []
         self._budget = budget
 
+    def charge(self, symbols: int) -> None:
+        """Count what takes memory but is not in a stream; raises as the budget does."""
+        self._budget.take(symbols)
+
     def stream(self, label: str, count: int, alphabet: int) -> np.ndarray:
         """Return the next `count` symbols, (count,) uint16, all below `alphabet`."""
         start = self.position

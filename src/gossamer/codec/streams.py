@@ -5,6 +5,7 @@
 | dense    | floats of all its tensors, one tensor after another                  |
 | sparse   | number of stored entries; positions; floats                          |
 | codebook | number of centroids, of stored entries; floats; positions; codes     |
+| quantised | bits; number of stored entries; scales; positions; codes            |
 
 *Floats* are four streams, one for each byte of a float32, lowest first: the bytes with sign and
 exponent compress, the others mostly do not. *Positions* are a byte (width of gaps, +128 if by
@@ -13,7 +14,7 @@ columns), the number of fillers, and the stream of gaps; absent where nothing is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -34,10 +35,13 @@ from gossamer.codec.gaps import (
 )
 from gossamer.codec.section import SectionReader, smallest_size, write_stream
 from gossamer.errors import FormatError
-from gossamer.graph.layouts import Codebook, Dense, Layout, Sparse
+from gossamer.graph.layouts import Codebook, Dense, Layout, Quantised, Sparse
 
 Shape = tuple[int, ...]
 _BY_COLUMNS = 128
+_MOST_BITS = 8
+# Zeros of a quantised tensor are not in the file, but a byte each in memory.
+_ENTRIES_PER_SYMBOL = 8
 
 
 def write_floats(values: np.ndarray) -> bytes:
@@ -147,6 +151,41 @@ def _read_codebook(reader: SectionReader, shapes: Sequence[Shape]) -> list[Layou
     return [Codebook(shape, positions, reader.stream("codes", stored, entries), centroids)]
 
 
+def _write_quantised(layouts: Sequence[Any]) -> bytes:
+    """Return all integers or those that are not zero, whichever takes fewer bytes."""
+    (layout,) = layouts
+    integers = layout.integers.ravel()
+    front = bytes([layout.bits])
+    kept = (np.flatnonzero(integers), np.arange(len(integers)))
+    forms = [_write_integers(integers, positions, layout) for positions in kept]
+    return front + write_floats(layout.scales) + min(forms, key=len)
+
+
+def _write_integers(integers: np.ndarray, positions: np.ndarray, layout: Any) -> bytes:
+    codes = integers[positions].astype(np.int64) + 2 ** (layout.bits - 1)
+    return (
+        uvarint(len(positions))
+        + write_positions(positions, layout.shape)
+        + write_stream(codes, 2**layout.bits)
+    )
+
+
+def _read_quantised(reader: SectionReader, shapes: Sequence[Shape]) -> list[Layout]:
+    (shape,) = shapes
+    bits = reader.byte()
+    if not shape or not 1 <= bits <= _MOST_BITS:
+        raise FormatError("wrong number of bits or axes", got=bits, expected=f"1…{_MOST_BITS}")
+    scales = read_floats(reader, shape[0], "scale")
+    stored = reader.uvarint()
+    positions = read_positions(reader, shape, stored)
+    codes = reader.stream("codes", stored, 2**bits)
+    reader.charge(prod(shape) // _ENTRIES_PER_SYMBOL)
+    integers = np.zeros(prod(shape), np.int8)
+    integers[positions] = codes.astype(np.int16) - 2 ** (bits - 1)
+    integers.flags.writeable = False
+    return [Quantised(integers.reshape(shape), scales)]
+
+
 @dataclass(frozen=True)
 class SectionForm:
     """How the tensors of a section are written and read.
@@ -155,15 +194,23 @@ class SectionForm:
         write: layouts → bytes.
         read: reader, shapes → layouts; checks every count before it allocates.
         shared: whether a section may hold several tensors.
+        since: the first version of the format that has it.
     """
 
     write: Callable[[Sequence[Any]], bytes]
     read: Callable[[SectionReader, Sequence[Shape]], list[Layout]]
     shared: bool = False
+    since: int = 1
 
 
 FORMS: Mapping[str, SectionForm] = {
     "dense": SectionForm(_write_dense, _read_dense, shared=True),
     "sparse": SectionForm(_write_sparse, _read_sparse),
     "codebook": SectionForm(_write_codebook, _read_codebook),
+    "quantised": SectionForm(_write_quantised, _read_quantised, since=2),
 }
+
+
+def version_of(kinds: Iterable[str]) -> int:
+    """Return the version of a file with sections of these forms: the first that has them all."""
+    return max((FORMS[kind].since for kind in kinds), default=1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gossamer.codec.container import pack
 from gossamer.codec.header import describe, weight_names
-from gossamer.codec.streams import FORMS
+from gossamer.codec.streams import FORMS, version_of
 from gossamer.errors import FormatError
 from gossamer.graph import Graph, verify
 
@@ -42,7 +42,7 @@ def encode(graph: Graph) -> bytes:
     ):
         header["sections"].append([kind, numbers])
         sections.append(FORMS[kind].write([layouts[number] for number in numbers]))
-    return pack(header, sections)
+    return pack(header, sections, version_of(kind for kind, _ in header["sections"]))
 
 
 def _group(kinds: list[str], sizes: list[int]) -> list[tuple[str, list[int]]]:

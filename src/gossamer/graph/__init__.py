@@ -2,7 +2,7 @@
 
 from gossamer.graph.graph import Graph, Input, Node
 from gossamer.graph.interpret import interpret
-from gossamer.graph.layouts import Codebook, Dense, Layout, Sparse
+from gossamer.graph.layouts import Codebook, Dense, Layout, Quantised, Sparse
 from gossamer.graph.verify import infer_shapes, verify
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "Input",
     "Layout",
     "Node",
+    "Quantised",
     "Sparse",
     "infer_shapes",
     "interpret",

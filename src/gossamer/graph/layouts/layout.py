@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from math import prod
 from typing import ClassVar, Self
 
@@ -44,7 +45,15 @@ class Layout(ABC):
     @classmethod
     @abstractmethod
     def from_dense(cls, array: np.ndarray) -> Self:
-        """Hold a float32 array in this form; `to_dense()` gives back equal values."""
+        """Hold a float32 array in this form; `to_dense()` gives back equal values.
+
+        Raises:
+            ShapeError: if this form cannot hold the values exactly.
+        """
+
+    def take(self, indices: Sequence[int] | np.ndarray, axis: int) -> Self:
+        """Return some slices along an axis, in the order of `indices`, in the same form."""
+        return type(self).from_dense(self.to_dense().take(indices, axis))
 
     @abstractmethod
     def parts(self) -> tuple[np.ndarray, ...]:
@@ -83,8 +92,8 @@ def _fits(array: np.ndarray, dtype: type) -> bool:
     """Whether every entry is an integer that `dtype` holds."""
     if not array.size or array.dtype == dtype:
         return True
-    most = np.iinfo(dtype).max
-    return array.dtype.kind in "iu" and array.min() >= 0 and array.max() <= most
+    bounds = np.iinfo(dtype)
+    return array.dtype.kind in "iu" and bounds.min <= array.min() and array.max() <= bounds.max
 
 
 def check_positions(positions: np.ndarray, shape: tuple[int, ...]) -> None:

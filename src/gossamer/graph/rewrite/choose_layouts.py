@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from gossamer.graph.graph import Graph
-from gossamer.graph.layouts import Codebook, Dense, Layout, Sparse
+from gossamer.graph.layouts import Codebook, Dense, Layout, Quantised, Sparse
 
 LARGEST_CODEBOOK = 256
 LEAST_READERS = 4
@@ -15,8 +15,14 @@ LEAST_SPARSITY = 0.3
 
 
 def choose_layouts(graph: Graph) -> Graph:
-    """Return the graph with the layout of each weight chosen by `choose_layout`; values stay."""
-    weights = {name: choose_layout(layout.to_dense()) for name, layout in graph.weights.items()}
+    """Return the graph with the layout of each weight chosen by `choose_layout`; values stay.
+
+    Quantised weights stay as they are: their integers are what they are for.
+    """
+    weights = {
+        name: layout if isinstance(layout, Quantised) else choose_layout(layout.to_dense())
+        for name, layout in graph.weights.items()
+    }
     return replace(graph, weights=weights)
 
 

@@ -49,7 +49,7 @@ def with_reordered(
     for role in roles:
         layout = graph.weights[names[role]]
         names[role] = free_name(taken, f"{node.name}.{role}")
-        weights[names[role]] = type(layout).from_dense(layout.to_dense().take(order, axis))
+        weights[names[role]] = layout.take(order, axis)
     changed = replace(node, weights=names)
     return graph.with_nodes([changed if n is node else n for n in graph.nodes], weights)
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from gossamer.graph.graph import Graph, Node
-from gossamer.graph.layouts import Codebook, Dense, Layout, Sparse
+from gossamer.graph.layouts import Codebook, Dense, Layout, Quantised, Sparse
 from gossamer.graph.ops import Conv2d, Linear, ScaleShift
 from gossamer.graph.rewrite.choose_layouts import has_few_values
 from gossamer.graph.rewrite.edit import free_name, maker, only_reader, rename_value
@@ -18,7 +18,8 @@ def fold_norm(graph: Graph) -> Graph:
 
     Computed in float64 and rounded once: bias′ = scale·bias + shift, weight′ = scale·weight. Where
     the weight's values are shared (a codebook), the scale is kept apart as the role `scale`, and
-    they stay shared. A layer with an activation or with other readers is left alone.
+    they stay shared; a quantised weight has scales of its own. A layer with an activation or with
+    other readers is left alone.
     """
     for name in [node.name for node in graph.nodes if isinstance(node.op, ScaleShift)]:
         norm = graph.node(name)
@@ -51,7 +52,9 @@ def _fold(graph: Graph, layer: Node, norm: Node) -> Graph:
     keep("bias", Dense(factor * bias + shift))
     if (factor == 1).all():
         pass  # only a shift: a bias that was added by itself
-    elif isinstance(weight, Codebook) or "scale" in roles or has_few_values(weight.to_dense()):
+    elif not isinstance(weight, Quantised) and (
+        isinstance(weight, Codebook) or "scale" in roles or has_few_values(weight.to_dense())
+    ):
         before = weights[roles["scale"]].to_dense() if "scale" in roles else 1.0
         keep("scale", Dense(factor * before))
     else:
@@ -66,5 +69,7 @@ def _scaled(weight: Layout, factor: np.ndarray) -> Layout:
     if isinstance(weight, Sparse):
         rows = weight.positions // (weight.size // weight.shape[0])
         return Sparse(weight.shape, weight.positions, weight.values * factor[rows])
+    if isinstance(weight, Quantised):
+        return Quantised(weight.integers, weight.scales * factor)
     array = weight.to_dense()
     return Dense(array * factor.reshape(-1, *(1,) * (array.ndim - 1)))

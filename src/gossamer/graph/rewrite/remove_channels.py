@@ -39,8 +39,8 @@ def _shrink(graph: Graph, node: Node, keep: Masks, weights: dict[str, Layout]) -
     for role, name in node.weights.items():
         layout = graph.weights[name]
         if not out.all() or (role == "weight" and not columns.all()):
-            array = layout.to_dense()[out]
-            layout = type(layout).from_dense(array[:, columns] if role == "weight" else array)
+            layout = layout.take(np.flatnonzero(out), 0)
+            layout = layout.take(np.flatnonzero(columns), 1) if role == "weight" else layout
         shared = name in weights and weights[name] == layout
         roles[role] = name if shared else free_name(weights, name)
         weights[roles[role]] = layout
