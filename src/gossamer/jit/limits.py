@@ -1,0 +1,96 @@
+"""What this machine can do at best: arithmetic from registers, and with each number read.
+
+A sparse kernel reads one vector for each multiply-accumulate of a vector, so that two speeds bound
+it: that of the arithmetic alone, and that of reading from the cache that the data lies in.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from time import perf_counter
+
+import numpy as np
+from llvmlite import ir
+
+from gossamer.jit import function
+from gossamer.jit.emitter import INT64, POINTER, Emitter
+from gossamer.jit.target import Target, host_target
+from gossamer.jit.toolchain import compile_ir
+
+SIZES_BYTES = (16 * 2**10, 256 * 2**10, 8 * 2**20, 64 * 2**20)
+"""What is read: usually the first, second and third cache, and memory."""
+_ARGUMENTS = (function.POINTER, function.INT64, function.INT64)
+_CHAINS = 12
+"""Independent sums: enough to keep the arithmetic busy, few enough for 16 registers."""
+_SAMPLES = 7
+_SAMPLE_MACS = 200_000
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Speeds of one thread, in 10⁹ multiply-accumulates of single floats a second.
+
+    Args:
+        arithmetic: numbers in registers.
+        reading: bytes of data that are walked → speed when each number is read from there.
+    """
+
+    arithmetic: float
+    reading: dict[int, float]
+
+
+def measure_limits(
+    target: Target | None = None, sizes_bytes: tuple[int, ...] = SIZES_BYTES
+) -> Limits:
+    """Measure for some milliseconds.
+
+    Args:
+        target: whose instructions are used; this machine's unless given.
+        sizes_bytes: amounts of data to walk, each at least 4 KiB.
+
+    Examples:
+        >>> limits = measure_limits(sizes_bytes=(4096,))
+        >>> limits.arithmetic > 0 and limits.reading[4096] > 0
+        True
+    """
+    target = target or host_target()
+    module = ir.Module("limits")
+    _write_loop(module, "arithmetic", target, reads=False)
+    _write_loop(module, "reading", target, reads=True)
+    code = compile_ir(str(module), target)
+    data = np.full(max((*sizes_bytes, 4096)) // 4 + 64, 1e-3, np.float32)
+    start = -(-data.ctypes.data // 64) * 64
+    step = _CHAINS * target.vector_bytes
+
+    def speed(name: str, size_bytes: int) -> float:
+        loop = function.native_function(code, name, None, *_ARGUMENTS)
+        turns = max(1, size_bytes // step)
+        rounds = max(1, _SAMPLE_MACS // (turns * _CHAINS))
+        seconds = []
+        for _ in range(_SAMPLES):
+            begin = perf_counter()
+            loop(start, rounds, turns)
+            seconds.append(perf_counter() - begin)
+        return 1e-9 * rounds * turns * _CHAINS * target.lanes / min(seconds)
+
+    return Limits(speed("arithmetic", 4096), {size: speed("reading", size) for size in sizes_bytes})
+
+
+def _write_loop(module: ir.Module, name: str, target: Target, *, reads: bool) -> None:
+    """Write (data, rounds, turns): each turn adds products to all sums."""
+    e = Emitter(module, name, [POINTER, INT64, INT64], target.lanes)
+    data, rounds, turns = e.arguments
+    held = [e.load_vector(data, v * e.vector_bytes) for v in range(2)]
+    # Every sum starts elsewhere: equal ones would be made into one.
+    sums = [e.constant(float(chain)) for chain in range(_CHAINS)]
+    with e.carried_loop(0, rounds, 1, sums) as (_, sums, set_sums):
+        with e.carried_loop(0, turns, 1, sums) as (turn, now, set_next):
+            at = e.at(data, e.multiply(turn, _CHAINS * e.vector_bytes))
+            terms = [
+                e.load_vector(at, v * e.vector_bytes) if reads else held[1] for v in range(_CHAINS)
+            ]
+            set_next([e.fma(held[0], term, old) for term, old in zip(terms, now, strict=True)])
+        set_sums(e.loop_results)
+    for index, total in enumerate(e.loop_results):
+        e.store_vector(total, data, index * e.vector_bytes)
+    e.finish()
