@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 
 import gossamer
@@ -81,3 +84,8 @@ def test_impossible_names_are_refused(small_graph, name):
     for use in (load, lambda path: save(small_graph, path)):
         with pytest.raises(FormatError):
             use(name)
+
+
+def test_reading_goss_files_does_not_import_what_reads_onnx():
+    code = "import gossamer.codec.files, sys; sys.exit('gossamer.graph.from_onnx' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0

@@ -17,7 +17,6 @@ from gossamer.errors import (
     VerificationError,
 )
 from gossamer.graph import Graph
-from gossamer.graph.from_onnx import OnnxLimits, load_onnx
 from gossamer.replacing import replacing
 
 
@@ -73,13 +72,16 @@ def load(path: str | Path, *, limits: Limits | None = None) -> Graph:
     path, limits = Path(path), limits or Limits()
     with errors_naming(path):
         if path.suffix.lower() == ".onnx":
-            return load_onnx(path, limits=_for_onnx(limits))
+            return _load_onnx(path, limits)
         return decode(read_bytes(path, limits), limits)
 
 
-def _for_onnx(limits: Limits) -> OnnxLimits:
-    """Return the limits for an ONNX file, which takes several nodes for one of a graph."""
-    return OnnxLimits(limits.file_bytes, 2 * limits.nodes, limits.entries)
+def _load_onnx(path: Path, limits: Limits) -> Graph:
+    """Read an ONNX file, which takes several nodes for one of a graph."""
+    # The operators of ONNX take as long to import as a network to read: only for who needs them.
+    from gossamer.graph.from_onnx import OnnxLimits, load_onnx
+
+    return load_onnx(path, limits=OnnxLimits(limits.file_bytes, 2 * limits.nodes, limits.entries))
 
 
 @contextmanager
