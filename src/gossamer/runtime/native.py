@@ -2,6 +2,9 @@
 
 The list is a table of steps, 16 bytes each: the kernel's address and its arguments' address. The
 shared block keeps one cache line a field, so that spinning threads do not disturb each other.
+
+While kernels run, the processor takes numbers below the smallest normal one (1.2·10⁻³⁸) as zero:
+some processors need a hundred cycles for each of them. The caller's mode is restored.
 """
 
 from __future__ import annotations
@@ -62,12 +65,69 @@ def native_loop() -> NativeLoop:
 def _loop_ir(target: Target) -> str:
     x86 = target.triple.startswith(("x86_64", "i686"))
     posix = "windows" not in target.triple
-    declarations = "declare void @llvm.x86.sse2.pause()\n" if x86 else ""
+    declarations = _control_ir(target.triple)
+    declarations += "declare void @llvm.x86.sse2.pause()\n" if x86 else ""
     # Where there are more threads than processors, a barrier must let the others run.
     declarations += "declare i32 @sched_yield()\n" if posix else ""
     loop = _LOOP.replace("PAUSE", "call void @llvm.x86.sse2.pause()" if x86 else "")
     return declarations + loop.replace("YIELD", "call i32 @sched_yield()" if posix else "")
 
+
+def _control_ir(triple: str) -> str:
+    """Return `@control` and `@set_control`, of the register that says how floats are computed."""
+    if triple.startswith(("x86_64", "i686")):
+        return _CONTROL_X86 + _FLUSHING.format(bits=0x8040)  # flush results, and take as zero
+    if triple.startswith(("aarch64", "arm64")):
+        return _CONTROL_ARM + _FLUSHING.format(bits=1 << 24)  # both
+    return _CONTROL_UNKNOWN + _FLUSHING.format(bits=0)
+
+
+_CONTROL_X86 = """
+declare void @llvm.x86.sse.stmxcsr(ptr)
+declare void @llvm.x86.sse.ldmxcsr(ptr)
+define private i64 @control() {
+  %at = alloca i32, align 4
+  call void @llvm.x86.sse.stmxcsr(ptr %at)
+  %control = load i32, ptr %at, align 4
+  %wide = zext i32 %control to i64
+  ret i64 %wide
+}
+define private void @set_control(i64 %wide) {
+  %at = alloca i32, align 4
+  %control = trunc i64 %wide to i32
+  store i32 %control, ptr %at, align 4
+  call void @llvm.x86.sse.ldmxcsr(ptr %at)
+  ret void
+}
+"""
+_CONTROL_ARM = """
+declare i64 @llvm.aarch64.get.fpcr()
+declare void @llvm.aarch64.set.fpcr(i64)
+define private i64 @control() {
+  %control = call i64 @llvm.aarch64.get.fpcr()
+  ret i64 %control
+}
+define private void @set_control(i64 %control) {
+  call void @llvm.aarch64.set.fpcr(i64 %control)
+  ret void
+}
+"""
+_CONTROL_UNKNOWN = """
+define private i64 @control() {
+  ret i64 0
+}
+define private void @set_control(i64 %control) {
+  ret void
+}
+"""
+_FLUSHING = """
+define private i64 @flush() {{
+  %before = call i64 @control()
+  %flushing = or i64 %before, {bits}
+  call void @set_control(i64 %flushing)
+  ret i64 %before
+}}
+"""
 
 # Shared block: 0 threads arrived at the barrier, 64 barriers passed, 128 job, 192 steps, 200 count.
 _LOOP = """
@@ -147,12 +207,15 @@ define void @announce(ptr %shared, ptr %steps, i64 %count) {
 }
 
 define void @run(ptr %shared, ptr %steps, i64 %count, i64 %threads) {
+  %control = call i64 @flush()
   call void @run_steps(ptr %shared, ptr %steps, i64 %count, i64 0, i64 %threads)
+  call void @set_control(i64 %control)
   ret void
 }
 
 define i64 @work(ptr %shared, i64 %thread, i64 %threads, i64 %first, i64 %spins) {
 entry:
+  %control = call i64 @flush()
   %job_at = getelementptr i8, ptr %shared, i64 128
   %steps_at = getelementptr i8, ptr %shared, i64 192
   %count_at = getelementptr i8, ptr %shared, i64 200
@@ -177,11 +240,13 @@ idle:
   %patient = icmp slt i64 %more, %spins
   br i1 %patient, label %poll, label %leave
 leave:
+  call void @set_control(i64 %control)
   ret i64 %job
 }
 
 define void @repeat(ptr %steps, i64 %count, i64 %times) {
 entry:
+  %control = call i64 @flush()
   br label %again
 again:
   %turn = phi i64 [0, %entry], [%following, %once]
@@ -192,6 +257,7 @@ once:
   %following = add i64 %turn, 1
   br label %again
 end:
+  call void @set_control(i64 %control)
   ret void
 }
 """
