@@ -15,12 +15,14 @@ import numpy as np
 from gossamer.compile.kernels.conv import ConvKernel
 from gossamer.compile.lowering.conv_streams import LARGEST_NARROW, ConvRows
 
-CACHE_BYTES = (28 * 1024, 768 * 1024)
+CACHE_BYTES = (36 * 1024, 768 * 1024)
 """What a tile's input may take of the first and second cache, the rest is for weights."""
 FIRST_CACHE_CYCLES = 0.55
 """Of reading one vector from the first cache and using it."""
-FARTHER_CYCLES = (0.0, 0.009, 0.022)
-"""What each byte of a vector adds in the first cache, the second, and beyond."""
+FARTHER_CYCLES = (0.012, 0.013)
+"""What each byte of a vector adds if it is not in the first cache, and not in the second either."""
+WAITING_CYCLES = 0.03
+"""What each byte of a sum adds that waits in the second cache."""
 GROUP_CYCLES = 12.0
 """Of starting and ending one group of rows, beside its sums."""
 MOST_BLOCKS = 64
@@ -88,7 +90,7 @@ def fits_exactly(tile: Pair) -> bool:
 
 def _sparse(rows: ConvRows, windows: Windows, activation: str, adds: bool) -> Iterator[Candidate]:
     most = windows.registers - 2
-    for count, unrolls in ((1, (4, 3, 2, 1)), (2, (4, 2)), (4, (2, 1))):
+    for count, unrolls in ((1, (4, 3, 2, 1)), (2, (4, 2)), (4, (2, 1)), (8, (1,))):
         if count > rows.group_rows:
             continue
         unroll = min(unrolls, key=lambda u: (_padded(rows.counts, u), -u))
@@ -138,7 +140,13 @@ def _total(
     groups = -(-len(rows.weight) // kernel.rows) * blocks
     sums = kernel.rows * kernel.tile_h * kernel.tile_w
     tiles = -(-windows.tile[0] // kernel.tile_h) * -(-windows.tile[1] // kernel.tile_w)
-    held = 1.0 if blocks > 1 or kernel.adds else 0.5
+    held = 0.5
+    if blocks > 1 or kernel.adds:
+        # The sums of all rows lie in the second cache between blocks, unless they are few.
+        waiting = len(rows.weight) * kernel.tile_h * kernel.tile_w * 4 * windows.lanes
+        held = 1.0 + WAITING_CYCLES * 4 * windows.lanes * (
+            blocks > 1 and waiting > CACHE_BYTES[0] / 2
+        )
     return tiles * (tile_cycles + groups * (GROUP_CYCLES + held * sums))
 
 
@@ -157,12 +165,15 @@ def _shared_taps(rows: ConvRows, count: int) -> int:
 
 
 def _read_cycles(windows: Windows, tile: Pair, blocks: int) -> float:
+    """Return the cycles of using one vector, from the cache that the input of a block fits."""
     size = windows.input_bytes(tile) / blocks
     if blocks == 1:  # rows of filters overlap: what one reads, the next finds
         rows = (tile[0] - 1) * windows.stride[0] + windows.kernel[0]
         size *= min(1.0, rows / (tile[0] * windows.kernel[0]))
-    level = sum(size > limit for limit in CACHE_BYTES)
-    return FIRST_CACHE_CYCLES + FARTHER_CYCLES[level] * 4 * windows.lanes
+    farther = 0.0
+    for limit, cycles in zip(CACHE_BYTES, FARTHER_CYCLES, strict=True):
+        farther += cycles * max(0.0, 1 - limit / size)
+    return FIRST_CACHE_CYCLES + farther * 4 * windows.lanes
 
 
 def _block_counts(windows: Windows, tile: Pair) -> list[int]:
