@@ -95,3 +95,11 @@ def test_what_is_kept_for_a_kind_is_bounded(folder: Path) -> None:
     assert timings.find(step(["0"])) is None
     (path,) = folder.iterdir()
     assert len(json.loads(path.read_bytes()[32:])) < 50
+
+
+def test_another_likeliest_choice_is_measured() -> None:
+    """Zeros in blocks: as many of them, but another kernel is likely to be the fastest."""
+    timings = Timings(TARGET, 1)
+    timings.add(step("ab"), times(a=2.0, b=1.0))
+    assert timings.find(step("cab")) is None
+    assert timings.find(step("ba")) == times(a=2.0, b=1.0)

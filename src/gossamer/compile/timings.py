@@ -34,9 +34,14 @@ class Timings:
         self._known: dict[str, list[Times]] = {}
 
     def find(self, step: Step) -> Times | None:
-        """Return the times of a step of the same kind whose fastest choice this one has, too."""
-        labels = {choice.label for choice in step.choices}
-        return next((t for t in self._of_kind(step) if min(t, key=lambda k: t[k]) in labels), None)
+        """Return the times of a step of the same kind, if they serve for this one.
+
+        They do if the choice that is the likeliest here was measured there (zeros in blocks make
+        other choices likely than zeros one by one), and the fastest there is a choice here.
+        """
+        likeliest, labels = step.choices[0].label, {choice.label for choice in step.choices}
+        found = (t for t in self._of_kind(step) if likeliest in t)
+        return next((t for t in found if min(t, key=lambda label: t[label]) in labels), None)
 
     def add(self, step: Step, times: Times) -> None:
         """Remember what was measured for a step."""
