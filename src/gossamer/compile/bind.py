@@ -15,7 +15,7 @@ from gossamer.compile.lowering.lower import Lowered
 from gossamer.compile.step import Argument, At, Buffer, Choice
 from gossamer.jit.target import Target
 from gossamer.jit.toolchain import Code, compile_ir, compile_once
-from gossamer.runtime.memory import MARGIN_BYTES, aligned_bytes
+from gossamer.runtime.memory import aligned_bytes
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,32 +45,39 @@ class Binding:
 
     def __init__(self, lowered: Lowered, target: Target) -> None:
         self._target = target
-        self._offsets, size_bytes = place_buffers(lowered.steps, (lowered.input, lowered.output))
-        self.arena = aligned_bytes(MARGIN_BYTES + size_bytes + MARGIN_BYTES)
+        self._offsets, self.arena = self.place(lowered)
+
+    def place(self, lowered: Lowered) -> tuple[dict[Buffer, int], np.ndarray]:
+        """Return the memory of all buffers, and where in it each one begins."""
+        offsets, size_bytes = place_buffers(lowered.steps, (lowered.input, lowered.output))
+        return offsets, aligned_bytes(size_bytes)
+
+    def table(self, array: np.ndarray) -> np.ndarray:
+        """Return the array as native code reads it."""
+        return np.ascontiguousarray(array)
 
     def view(self, buffer: Buffer, entries: int) -> np.ndarray:
         """Return the first float32 entries of a buffer."""
-        start = MARGIN_BYTES + self._offsets[buffer]
+        start = self._offsets[buffer]
         return self.arena[start : start + 4 * entries].view(np.float32)
 
     def bind(self, choice: Choice) -> Bound:
         """Make the choice's code and tables and return it with their addresses."""
         tables: list[np.ndarray] = []
         arguments = choice.build()
-        block = np.array(
-            [self._address(arguments[slot], tables) for slot in choice.kernel.slots], np.int64
-        )
+        slots = [self._address(arguments[slot], tables) for slot in choice.kernel.slots]
+        block = self.table(np.array(slots, np.int64))
         code = kernel_code(choice.kernel, self._target)
         step = code.address(choice.kernel.name(self._target)), block.ctypes.data
         return Bound(choice, np.array(step, np.int64), (*tables, block), code)
 
     def _address(self, argument: Argument, tables: list[np.ndarray]) -> int:
         if isinstance(argument, Buffer):
-            return self.arena.ctypes.data + MARGIN_BYTES + self._offsets[argument]
+            return self.arena.ctypes.data + self._offsets[argument]
         if isinstance(argument, At):
             return self._address(argument.buffer, tables) + argument.offset_bytes
         if isinstance(argument, np.ndarray):
-            tables.append(np.ascontiguousarray(argument))
+            tables.append(self.table(argument))
             return tables[-1].ctypes.data
         return argument
 

@@ -62,7 +62,6 @@ def make_plan(
     lowered = lower(graph, image_shape, target, threads)
     binding = Binding(lowered, target)
     choices, reports = choose(lowered.steps, binding, Timings(target, threads) if measure else None)
-    binding.arena[:] = 0
     return Plan(
         steps=np.array([choice.step for choice in choices], np.int64).reshape(-1, 2),
         input=binding.view(lowered.input, prod(image_shape)),

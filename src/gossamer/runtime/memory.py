@@ -8,10 +8,6 @@ import mmap
 import numpy as np
 
 ALIGNMENT_BYTES = 64
-MARGIN_BYTES = 64
-"""Readable bytes before and after an arena: a shifted read may start inside the first vector."""
-
-
 HUGE_PAGE_BYTES = 2**21
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from gossamer.compile.kernels.linear import LinearKernel
 from gossamer.compile.lowering.context import Lowering
 from gossamer.compile.lowering.conv_candidates import SPARSE_BELOW
+from gossamer.compile.lowering.padding import padding_shares
 from gossamer.compile.step import Argument, Choice, Step, shares
 from gossamer.graph.graph import Node
 from gossamer.graph.ops import Linear
@@ -83,11 +84,15 @@ def _shared_words(block: np.ndarray) -> np.ndarray:
 def _sparse_words(block: np.ndarray) -> np.ndarray:
     columns = [np.flatnonzero(row) for row in block]
     turns = max(len(c) for c in columns)
+    kept, each = padding_shares(np.array([turns - len(c) for c in columns]))
     weights, offsets = (
         np.zeros((turns, len(block)), np.float32),
         np.zeros((turns, len(block)), np.int32),
     )
     for lane, (row, c) in enumerate(zip(block, columns, strict=True)):
-        weights[: len(c), lane] = row[c]
-        offsets[: len(c), lane] = 4 * c
+        if len(c):
+            last = len(c) - 1
+            weights[:last, lane], offsets[:last, lane] = row[c[:last]], 4 * c[:last]
+            weights[last, lane], offsets[last:, lane] = row[c[last]] * kept[lane], 4 * c[last]
+            weights[last + 1 :, lane] = row[c[last]] * each[lane]
     return np.concatenate([weights.view(np.int32), offsets], axis=1).ravel()
