@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from gossamer.compile.kernels.conv import ConvKernel
 from gossamer.compile.lowering.conv_streams import ConvRows, Streams, build_streams, split_rows
+from gossamer.compile.lowering.filters import Filters
 
 VECTOR_BYTES = 64
 
@@ -57,7 +58,7 @@ def cases(draw: st.DrawFn) -> tuple[ConvRows, ConvKernel, int, int]:
     weight *= rng.random(weight.shape) < density
     offsets = VECTOR_BYTES * (np.sort(rng.permutation(3 * taps)[:taps]) - taps)
     rows = ConvRows(
-        weight,
+        Filters(weight.shape, weight),
         offsets + 10_240 * np.arange(groups)[:, None],
         np.arange(len(weight)),
         rng.integers(1, 5, len(weight)).astype(np.float32),
@@ -87,12 +88,17 @@ def test_streams_hold_the_weight(case: tuple[ConvRows, ConvKernel, int, int]) ->
         sums = dict.fromkeys(own.tolist(), 0.0)
         for place, weight in found:
             sums[place] += weight
-        np.testing.assert_array_equal([sums[p] for p in own.tolist()], rows.weight[row])
+        np.testing.assert_array_equal([sums[p] for p in own.tolist()], rows.weight.dense[row])
 
 
 def test_a_sparse_stream_has_no_zeros_but_padding() -> None:
     weight = np.array([[0, 5, 0, 7, 0, 0]], np.float32)
-    rows = ConvRows(weight, VECTOR_BYTES * np.arange(6)[None], np.zeros(1, int), np.zeros(1))
+    rows = ConvRows(
+        Filters(weight.shape, weight),
+        VECTOR_BYTES * np.arange(6)[None],
+        np.zeros(1, int),
+        np.zeros(1),
+    )
     streams = build_streams(rows, ConvKernel(1, 1, 1), 1, [np.arange(1)], VECTOR_BYTES)
     _, _, entries = read_back(streams, ConvKernel(1, 1, 1), 1)
     assert entries == [[(64, 5.0), (192, 7.0)]]
@@ -102,7 +108,9 @@ def test_a_sparse_stream_has_no_zeros_but_padding() -> None:
 def test_rows_are_split_by_their_work(threads: int) -> None:
     weight = np.zeros((12, 100), np.float32)
     weight[:3] = 1
-    rows = ConvRows(weight, np.zeros((1, 100), int), np.arange(12), np.zeros(12))
+    rows = ConvRows(
+        Filters(weight.shape, weight), np.zeros((1, 100), int), np.arange(12), np.zeros(12)
+    )
     parts = split_rows(rows, threads)
     assert len(parts) == threads
     assert np.concatenate(parts).tolist() == list(range(12))

@@ -212,7 +212,7 @@ class Lowering:
         moves, inside = grid.planes.halo_table()
         if not stale or not len(moves):
             return
-        channels = (np.unique(stale) * grid.planes.channel_bytes).astype(np.int32)
+        channels = (np.array(sorted(set(stale))) * grid.planes.channel_bytes).astype(np.int32)
         self.emit(
             reader,
             HaloKernel(),

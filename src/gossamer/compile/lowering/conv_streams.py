@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import pairwise
 
 import numpy as np
 
 from gossamer.compile.kernels.conv import ConvKernel
+from gossamer.compile.lowering.filters import Entries, Filters
 
 LARGEST_NARROW = 2**16 - 1
 """Largest offset, in vectors, of a stream that is not wide."""
@@ -20,13 +20,13 @@ class ConvRows:
     """A convolution's weight with what each entry means for the kernel.
 
     Args:
-        weight: (K, taps) float32; taps are the (C/G, R, S) of a filter, ordered by offset.
+        weight: (K, taps); taps are the (C/G, R, S) of a filter, ordered by offset.
         offsets: (G, taps) int64 input byte offset of each tap, one row a group of channels.
         outputs: (K,) output byte offset of each row.
         bias: (K,) float32.
     """
 
-    weight: np.ndarray
+    weight: Filters
     offsets: np.ndarray
     outputs: np.ndarray
     bias: np.ndarray
@@ -36,15 +36,15 @@ class ConvRows:
         """Rows of one group of channels."""
         return len(self.weight) // len(self.offsets)
 
+    @property
+    def counts(self) -> np.ndarray:
+        """(K,) nonzeros of each row."""
+        return self.weight.counts
+
     @cached_property
     def nonzero(self) -> np.ndarray:
         """(K, taps) bool: where the weight is not zero."""
-        return self.weight != 0
-
-    @cached_property
-    def counts(self) -> np.ndarray:
-        """(K,) nonzeros of each row."""
-        return self.nonzero.sum(1)
+        return self.weight.dense != 0
 
     @cached_property
     def span_bytes(self) -> int:
@@ -52,6 +52,10 @@ class ConvRows:
         if not self.offsets.size:
             return 0
         return int((self.offsets.max(1) - self.offsets.min(1)).max())
+
+    def shared_taps(self, count: int) -> int:
+        """Return the taps where some row is not zero, summed over groups of `count` rows."""
+        return self.weight.shared_taps(count)
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,10 +73,28 @@ class Streams:
     shares: np.ndarray
 
 
+@dataclass(frozen=True, eq=False)
+class _Lists:
+    """What each group of rows reads in one block: lists of taps, one or (unshared) one a row.
+
+    Args:
+        counts: (groups, lists) taps of each list.
+        taps: (n,) of all lists, one list after the other.
+        values: (n, weights of a tap) float32.
+    """
+
+    counts: np.ndarray
+    taps: np.ndarray
+    values: np.ndarray
+
+
 def build_streams(
     rows: ConvRows, kernel: ConvKernel, blocks: int, parts: Sequence[np.ndarray], vector_bytes: int
 ) -> Streams:
     """Write a weight as the kernel reads it.
+
+    The first block sets the sums and the last one activates them, so both have all rows; those in
+    between have no groups that read nothing.
 
     Args:
         rows: the weight.
@@ -81,16 +103,19 @@ def build_streams(
         parts: rows of each thread; together all rows, each once.
         vector_bytes: the unit of offsets that are not wide.
     """
-    writer = _Writer(rows, kernel, vector_bytes)
     bounds = np.arange(blocks + 1) * rows.weight.shape[1] // blocks
-    shares = np.empty((len(parts), blocks, 2), np.int64)
-    for block, (begin, end) in enumerate(pairwise(bounds)):
-        for index, part in enumerate(parts):
-            shares[index, block, 0] = writer.group_count
-            for chunk in _chunks(rows, part):
-                writer.add(chunk, slice(begin, end), block == 0, block == blocks - 1)
-            shares[index, block, 1] = writer.group_count
-    return Streams(*writer.finish(), shares)
+    cuts = None if kernel.shared else _cut_rows(rows.weight, bounds)
+    by_block, part = _members(rows, kernel, parts, blocks, cuts)
+    members, block = by_block.reshape(-1, kernel.rows), np.repeat(np.arange(blocks), len(part))
+    if cuts is None:
+        lists = _shared_lists(rows.weight.dense, members, bounds, block)
+    else:
+        lists = _own_lists(rows.weight.entries, members, cuts, block)
+    kept = lists.counts.any(1) | (block == 0) | (block == blocks - 1)
+    members, lists = members[kept], replace(lists, counts=lists.counts[kept])
+    records, stream = _write(rows, kernel, vector_bytes, members, lists)
+    records["bias"] = np.where(block[kept, None] == 0, rows.bias[members], 0)
+    return Streams(records, stream, _shares(kept.reshape(blocks, -1), part, len(parts)))
 
 
 def split_rows(rows: ConvRows, parts: int) -> list[np.ndarray]:
@@ -100,75 +125,129 @@ def split_rows(rows: ConvRows, parts: int) -> list[np.ndarray]:
     return np.split(np.arange(len(rows.weight)), bounds)
 
 
-def _chunks(rows: ConvRows, part: np.ndarray) -> list[np.ndarray]:
-    """Split rows by the group of channels that they read."""
-    edges = np.flatnonzero(np.diff(part // rows.group_rows)) + 1
-    return [chunk for chunk in np.split(part, edges) if len(chunk)]
+def _cut_rows(weight: Filters, bounds: np.ndarray) -> np.ndarray:
+    """Return (K, blocks + 1): where each block begins and ends among the entries of each row."""
+    entries = weight.entries
+    if len(bounds) == 2:
+        return np.stack([entries.starts[:-1], entries.starts[1:]], axis=1)
+    keys = entries.rows * weight.shape[1] + entries.taps
+    firsts = np.arange(len(weight))[:, None] * weight.shape[1]
+    return np.searchsorted(keys, firsts + bounds)
 
 
-class _Writer:
-    """Collects records and turns, block after block."""
+def _members(
+    rows: ConvRows,
+    kernel: ConvKernel,
+    parts: Sequence[np.ndarray],
+    blocks: int,
+    cuts: np.ndarray | None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return (blocks, groups, rows), the rows computed together, and (groups,), in whose part.
 
-    def __init__(self, rows: ConvRows, kernel: ConvKernel, vector_bytes: int) -> None:
-        self.group_count = 0
-        self._rows, self._kernel = rows, kernel
-        self._unit = 1 if kernel.wide else vector_bytes
-        self._turn_count = 0
-        self._turns: list[np.ndarray] = []
-        self._records: list[np.ndarray] = []
-        self._turn, self._record = _turn_type(kernel), _record_type(kernel)
+    Rows of a group have the part and the group of channels that they read in common: a *chunk*. A
+    short last group of a chunk repeats its last row.
+    """
+    all_rows = np.concatenate(parts)
+    part = np.repeat(np.arange(len(parts)), [len(p) for p in parts])
+    differs = np.diff(part, prepend=-1) != 0
+    differs |= np.diff(all_rows // rows.group_rows, prepend=-1) != 0
+    starts, chunk = np.flatnonzero(differs), np.cumsum(differs) - 1
+    sizes = np.diff(starts, append=len(all_rows))
+    group_counts = -(-sizes // kernel.rows)
+    of_group = np.repeat(np.arange(len(starts)), group_counts)
+    number = _runs(np.zeros_like(sizes), group_counts)[:, None] * kernel.rows + np.arange(
+        kernel.rows
+    )
+    at = starts[of_group, None] + np.minimum(number, sizes[of_group, None] - 1)
+    by_block = np.broadcast_to(all_rows, (blocks, len(all_rows)))
+    if cuts is not None:
+        # Rows of one group wait for the longest: put equal lengths together.
+        counts = np.diff(cuts[all_rows], axis=1).T
+        lengths = chunk * (rows.weight.shape[1] + 1) + counts
+        by_block = all_rows[np.argsort(lengths, axis=1, kind="stable")]
+    return by_block[:, at], part[starts][of_group]
 
-    def add(self, chunk: np.ndarray, taps: slice, is_first: bool, is_last: bool) -> None:
-        """Add rows that read one group of channels, in one block of taps.
 
-        The first block sets the sums and the last one activates them, so both have all rows.
-        """
-        members = self._members(chunk, taps)
-        used = self._rows.nonzero[members, taps]
-        if self._kernel.shared:
-            used = np.any(used, axis=1, keepdims=True)
-        if not (is_first or is_last):
-            kept = np.any(used, axis=(1, 2))
-            members, used = members[kept], used[kept]
-        if len(members):
-            self._write(members, used, taps, is_first)
+def _own_lists(
+    entries: Entries, members: np.ndarray, cuts: np.ndarray, block: np.ndarray
+) -> _Lists:
+    """Return the nonzeros of each row of each group."""
+    first = cuts[members, block[:, None]]
+    counts = cuts[members, block[:, None] + 1] - first
+    at = _runs(first.ravel(), counts.ravel())
+    return _Lists(counts, entries.taps[at], entries.values[at, None])
 
-    def finish(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return records and stream; one turn behind the last is read, but not used."""
-        # Joined as bytes: numpy would drop the padding of a turn.
-        turns = [turn.view(np.uint8) for turn in (*self._turns, np.zeros(1, self._turn))]
-        return np.concatenate(self._records), np.concatenate(turns)
 
-    def _members(self, chunk: np.ndarray, taps: slice) -> np.ndarray:
-        """Return (groups, rows): rows computed together; a short last group repeats its last."""
-        if not self._kernel.shared:
-            # Rows of one group wait for the longest: put equal lengths together.
-            counts = self._rows.nonzero[chunk, taps].sum(1)
-            chunk = chunk[np.argsort(counts, kind="stable")]
-        missing = -len(chunk) % self._kernel.rows
-        return np.pad(chunk, (0, missing), mode="edge").reshape(-1, self._kernel.rows)
+def _shared_lists(
+    dense: np.ndarray, members: np.ndarray, bounds: np.ndarray, block: np.ndarray
+) -> _Lists:
+    """Return the taps where some row of a group is not zero, with the weights of all its rows."""
+    weights = dense[members]
+    taps = np.arange(dense.shape[1])
+    used = (weights != 0).any(1)
+    used &= (taps >= bounds[block, None]) & (taps < bounds[block + 1, None])
+    columns = np.ascontiguousarray(weights.transpose(0, 2, 1)).reshape(-1, members.shape[1])
+    at = np.flatnonzero(used)
+    return _Lists(used.sum(1, keepdims=True), at % max(1, len(taps)), columns[at])
 
-    def _write(self, members: np.ndarray, used: np.ndarray, taps: slice, with_bias: bool) -> None:
-        kernel, rows = self._kernel, self._rows
-        counts = used.sum(2)
-        turns = -(-counts.max(1) // kernel.unroll)
-        table, is_real = _tap_table(used, counts, int(turns.max()) * kernel.unroll)
-        table += taps.start
-        weights = np.where(is_real, rows.weight[members[:, :, None], table], 0)
-        offsets = rows.offsets[members[0, 0] // rows.group_rows][table]
-        base = offsets.min((1, 2)) if offsets.size else np.zeros(len(members), np.int64)
-        words = np.zeros((len(members), int(turns.max())), self._turn)
-        words["weights"] = _by_turn(weights, kernel.unroll)
-        words["offsets"] = _by_turn((offsets - base[:, None, None]) // self._unit, kernel.unroll)
-        self._turns.append(words[np.arange(words.shape[1]) < turns[:, None]])
-        record = np.zeros(len(members), self._record)
-        record["stream"] = (self._turn_count + np.cumsum(turns) - turns) * kernel.turn_bytes
-        record["turns"], record["base"] = turns, base
-        record["outputs"] = rows.outputs[members]
-        record["bias"] = rows.bias[members] if with_bias else 0
-        self._records.append(record)
-        self._turn_count += int(turns.sum())
-        self.group_count += len(members)
+
+def _write(
+    rows: ConvRows, kernel: ConvKernel, vector_bytes: int, members: np.ndarray, lists: _Lists
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the records, without biases, and the stream."""
+    counts, lists_each = lists.counts, lists.counts.shape[1]
+    turns = -(-counts.max(1) // kernel.unroll)
+    first_turn = np.cumsum(turns) - turns
+    turn_type, channels = _turn_type(kernel), members[:, 0] // rows.group_rows
+    bases, steps = _steps(rows, 1 if kernel.wide else vector_bytes)
+    steps = steps.astype(turn_type["offsets"].base)
+    first_slot = first_turn[:, None] * (kernel.unroll * lists_each) + np.arange(lists_each)
+    slots = _runs(first_slot.ravel(), counts.ravel(), lists_each)
+    weights = np.zeros(
+        (turns.sum() * kernel.unroll * lists_each, lists.values.shape[1]), np.float32
+    )
+    weights[slots] = lists.values
+    offsets = steps[channels[:, None], _padding(lists)]
+    offsets = np.repeat(offsets, turns * kernel.unroll, axis=0).ravel()
+    offsets[slots] = steps[np.repeat(channels, counts.sum(1)), lists.taps]
+    # One turn behind the last is read, but not used.
+    words = np.zeros(int(turns.sum()) + 1, turn_type)
+    words["weights"][:-1] = weights.reshape(-1, kernel.turn_weights)
+    words["offsets"][:-1] = offsets.reshape(-1, kernel.turn_offsets)
+    records = np.zeros(len(members), _record_type(kernel))
+    records["stream"], records["turns"] = first_turn * kernel.turn_bytes, turns
+    records["base"], records["outputs"] = bases[channels], rows.outputs[members]
+    return records, words.view(np.uint8)
+
+
+def _steps(rows: ConvRows, unit: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return (G,), an offset of each group of channels, and (G, taps), what to add, in units."""
+    bases = rows.offsets.min(1)
+    return bases, (rows.offsets - bases[:, None]) // unit
+
+
+def _padding(lists: _Lists) -> np.ndarray:
+    """Return (groups, lists): the tap that fills the last turns of each list.
+
+    It must read what is sure to be finite: the last tap of the list, or one of a list beside it if
+    it is empty.
+    """
+    ends = np.cumsum(lists.counts).reshape(lists.counts.shape)
+    last = np.where(lists.counts > 0, np.append(lists.taps, 0)[ends - 1], -1)
+    return np.where(last < 0, last.max(1, keepdims=True), last)
+
+
+def _shares(kept: np.ndarray, part: np.ndarray, parts: int) -> np.ndarray:
+    """Return (parts, blocks, 2): which of the kept groups of each block are whose."""
+    counts = np.stack([np.bincount(part[of_block], minlength=parts) for of_block in kept])
+    ends = np.cumsum(counts).reshape(counts.shape)
+    return np.ascontiguousarray(np.stack([ends - counts, ends], axis=-1).transpose(1, 0, 2))
+
+
+def _runs(firsts: np.ndarray, lengths: np.ndarray, step: int = 1) -> np.ndarray:
+    """Return, run after run, first, first + step, …: as many as the run is long."""
+    starts = np.cumsum(lengths) - lengths
+    return np.repeat(firsts - step * starts, lengths) + step * np.arange(lengths.sum())
 
 
 def _turn_type(kernel: ConvKernel) -> np.dtype:
@@ -191,32 +270,4 @@ def _record_type(kernel: ConvKernel) -> np.dtype:
             ("outputs", np.int32, (kernel.rows,)),
             ("bias", np.float32, (kernel.rows,)),
         ]
-    )
-
-
-def _tap_table(used: np.ndarray, counts: np.ndarray, length: int) -> tuple[np.ndarray, np.ndarray]:
-    """List the taps that are used, (groups, lists, length), and which entries are not padding.
-
-    Padding must read what is sure to be finite: the last tap of the list, or one of a list beside
-    it if it is empty.
-    """
-    groups, lists, _ = used.shape
-    which, tap = np.nonzero(used.reshape(groups * lists, -1))
-    starts = np.cumsum(counts.ravel()) - counts.ravel()
-    place = np.arange(len(tap)) - starts[which]
-    table = np.full((groups * lists, length), -1)
-    table[which, place] = tap
-    table = np.maximum.accumulate(table, axis=1).reshape(groups, lists, length)
-    is_real = np.arange(length) < counts[:, :, None]
-    beside = np.broadcast_to(table.max((1, 2), initial=0)[:, None, None], table.shape)
-    return np.where(table < 0, beside, table), is_real
-
-
-def _by_turn(entries: np.ndarray, unroll: int) -> np.ndarray:
-    """(groups, lists, length) → (groups, turns, unroll · lists), lists innermost."""
-    groups, lists, length = entries.shape
-    return (
-        entries.reshape(groups, lists, length // unroll, unroll)
-        .transpose(0, 2, 3, 1)
-        .reshape(groups, length // unroll, unroll * lists)
     )

@@ -11,6 +11,7 @@ from gossamer.compile.kernels.elementwise import ElementwiseKernel
 from gossamer.compile.lowering.context import Grid, Lowering
 from gossamer.compile.lowering.conv_candidates import Candidate, Windows, candidates, fits_exactly
 from gossamer.compile.lowering.conv_streams import ConvRows, build_streams, split_rows
+from gossamer.compile.lowering.filters import Filters
 from gossamer.compile.lowering.pixel_tiles import overruns, pixel_tiles, tile_echoes
 from gossamer.compile.lowering.pointwise import lower_sum, on_planes
 from gossamer.compile.readers import window_stride
@@ -89,10 +90,10 @@ def _add_step(
 def conv_rows(lowering: Lowering, node: Node, op: Conv2d, source: Grid, target: Grid) -> ConvRows:
     """Return the weight with offsets; scale and bias are folded in."""
     graph = lowering.graph
-    weight = graph.weights[node.weights["weight"]].to_dense()
-    k, channels, height, width = weight.shape
+    layout, scale = graph.weights[node.weights["weight"]], None
+    k, channels, height, width = layout.shape
     if "scale" in node.weights:
-        weight = weight * graph.weights[node.weights["scale"]].to_dense()[:, None, None, None]
+        scale = graph.weights[node.weights["scale"]].to_dense()
     bias = np.zeros(k, np.float32)
     if "bias" in node.weights:
         bias = graph.weights[node.weights["bias"]].to_dense()
@@ -105,7 +106,7 @@ def conv_rows(lowering: Lowering, node: Node, op: Conv2d, source: Grid, target: 
     # unless a permutation lies between; then the order is only good, not perfect).
     order = np.argsort(offsets[0], kind="stable")
     return ConvRows(
-        np.ascontiguousarray(weight.reshape(k, -1)[:, order]),
+        Filters.of(layout, order, scale),
         offsets[:, order],
         target.channel_offsets().astype(np.int64),
         np.ascontiguousarray(bias),

@@ -1,0 +1,146 @@
+"""The filters of a convolution as a matrix that is asked for as its nonzeros, or densely."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from math import prod
+from typing import Self
+
+import numpy as np
+
+from gossamer.graph.layouts import Codebook, Layout, Sparse
+
+
+@dataclass(frozen=True, eq=False)
+class Entries:
+    """The nonzeros of a matrix, row by row, and by tap within a row.
+
+    Args:
+        taps: (n,) column of each.
+        values: (n,) float32.
+        starts: (K + 1,) where each row begins.
+    """
+
+    taps: np.ndarray
+    values: np.ndarray
+    starts: np.ndarray
+
+    @property
+    def rows(self) -> np.ndarray:
+        """(n,) row of each."""
+        return np.repeat(np.arange(len(self.starts) - 1), np.diff(self.starts))
+
+
+class Filters:
+    """A (K, taps) float32 matrix, held as its nonzeros or densely; the other form when asked for.
+
+    Args:
+        shape: (K, taps).
+        held: one of the two.
+    """
+
+    def __init__(self, shape: tuple[int, int], held: Entries | np.ndarray) -> None:
+        self.shape = shape
+        self._held = held
+
+    @classmethod
+    def of(cls, layout: Layout, order: np.ndarray, scale: np.ndarray | None = None) -> Self:
+        """Return a (K, C/G, R, S) weight.
+
+        Args:
+            layout: of the weight.
+            order: (taps,) which of the (C/G, R, S) entries of a filter each tap is.
+            scale: (K,) to multiply the rows by.
+        """
+        shape = layout.shape[0], prod(layout.shape[1:])
+        is_ordered = bool((order[1:] > order[:-1]).all())
+        if isinstance(layout, Sparse | Codebook):
+            values = layout.values if isinstance(layout, Sparse) else _values(layout)
+            rows, taps = _split(layout.positions, shape[1])
+            if not is_ordered:
+                rows, taps, values = _reorder(rows, taps, values, order)
+            if scale is not None:
+                values = values * scale[rows]
+            return cls(shape, _entries(shape[0], rows, taps, values))
+        dense = layout.to_dense().reshape(shape)
+        if scale is not None:
+            dense = dense * scale[:, None]
+        return cls(shape, dense if is_ordered else dense[:, order])
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    @property
+    def size(self) -> int:
+        """The number of entries, zeros included."""
+        return prod(self.shape)
+
+    @cached_property
+    def counts(self) -> np.ndarray:
+        """(K,) nonzeros of each row."""
+        if isinstance(self._held, Entries):
+            return np.diff(self._held.starts)
+        return np.count_nonzero(self._held, axis=1)
+
+    @cached_property
+    def entries(self) -> Entries:
+        """The nonzeros."""
+        if isinstance(self._held, Entries):
+            return self._held
+        positions = np.flatnonzero(self._held)
+        rows, taps = _split(positions, self.shape[1])
+        return _entries(len(self), rows, taps, self._held.ravel()[positions])
+
+    @cached_property
+    def dense(self) -> np.ndarray:
+        """(K, taps) float32."""
+        if not isinstance(self._held, Entries):
+            return self._held
+        dense = np.zeros(self.shape, np.float32)
+        dense[self._held.rows, self._held.taps] = self._held.values
+        return dense
+
+    def shared_taps(self, count: int) -> int:
+        """Return the taps where some row is not zero, summed over groups of `count` rows."""
+        if count == 1:
+            return int(self.counts.sum())
+        used = np.zeros((-(-len(self) // count), self.shape[1]), bool)
+        if isinstance(self._held, Entries):
+            used[self._held.rows // count, self._held.taps] = True
+        else:
+            for first in range(count):
+                rows = self._held[first::count]
+                used[: len(rows)] |= rows != 0
+        return int(np.count_nonzero(used))
+
+
+def _values(layout: Codebook) -> np.ndarray:
+    return layout.centroids[layout.codes]
+
+
+def _split(positions: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return (rows, columns) of flat positions; quicker than `numpy.divmod`."""
+    rows = positions // max(width, 1)
+    return rows, positions - rows * max(width, 1)
+
+
+def _reorder(
+    rows: np.ndarray, taps: np.ndarray, values: np.ndarray, order: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the entries with other numbers for the taps, sorted again."""
+    places = np.empty(len(order), np.int64)
+    places[order] = np.arange(len(order))
+    keys = rows * len(order) + places[taps]
+    by_key = np.argsort(keys)
+    return rows, keys[by_key] - rows * len(order), values[by_key]
+
+
+def _entries(count: int, rows: np.ndarray, taps: np.ndarray, values: np.ndarray) -> Entries:
+    """Return entries in order without those that are zero after all."""
+    if not values.all():
+        kept = np.flatnonzero(values)
+        rows, taps, values = rows[kept], taps[kept], values[kept]
+    starts = np.zeros(count + 1, np.int64)
+    np.cumsum(np.bincount(rows, minlength=count), out=starts[1:])
+    return Entries(taps, values, starts)
