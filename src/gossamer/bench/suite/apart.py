@@ -64,8 +64,12 @@ def _run(folder: Path, row: Row, conditions: Conditions, limit_s: float) -> str:
 
 
 def _environment(changes: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment of the other process, which imports what this one can."""
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p), **changes}
+    """Return the environment of the other process, which imports what this one can.
+
+    Kernels are chosen anew: what the cache holds may have been measured on a busy machine.
+    """
+    path = os.pathsep.join(p for p in sys.path if p)
+    return {**os.environ, "PYTHONPATH": path, "GOSSAMER_CACHE": "", **changes}
 
 
 def _without_times(row: Row, conditions: Conditions, trouble: str) -> Result:

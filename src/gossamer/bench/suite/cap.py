@@ -30,15 +30,18 @@ class Cap:
         object.__setattr__(self, "unable", MappingProxyType(dict(self.unable)))
 
 
-_ASKS_PROCESSOR = "asks the processor directly and cannot be held to AVX2"
+_ASKS_PROCESSOR = "asks the processor itself and cannot be held to AVX2"
 
 CAPS: Mapping[str, Cap] = MappingProxyType(
     {
         "host": Cap(),
         # MNN's wheel has no AVX-512 code.
         "avx2": Cap(
-            environment={"ONEDNN_MAX_CPU_ISA": "AVX2", "NM_ARCH": "avx2"},
-            unable=dict.fromkeys(("onnxruntime", "onnxruntime-int8"), _ASKS_PROCESSOR),
+            environment={"ONEDNN_MAX_CPU_ISA": "AVX2"},
+            # DeepSparse has NM_ARCH, which does not change the code that it generates.
+            unable=dict.fromkeys(
+                ("onnxruntime", "onnxruntime-int8", "deepsparse"), _ASKS_PROCESSOR
+            ),
             forbidden=("avx512", "avxvnni", "avx10", "amx"),
             lanes=8,
         ),

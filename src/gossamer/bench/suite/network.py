@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 DATA_FOLDER = "GOSSAMER_DATA"
-_IMAGES = 16
+_IMAGES = 4
 
 
 def build_graph(row: Row, *, seed: int = 0) -> Graph:
     """Return the network of a row as a graph, its zeros in place.
 
-    Random weights that stay are scaled by density^−½, so that the size of activations does not
-    change, and the statistics of norms are estimated on random pictures. Speed does not depend on
-    the values, as long as they are neither huge nor denormal.
+    Random weights that stay are scaled by density^−½ and norms to what they are given, so that
+    activations stay of a size. Speed does not depend on the values, as long as they are neither
+    huge nor denormal.
 
     Raises:
         UnknownNameError: if there is no such network.
@@ -43,7 +43,8 @@ def build_graph(row: Row, *, seed: int = 0) -> Graph:
         _load_weights(model, row.weights)
     if row.sparsity:
         _prune(model, row, seed)
-    _estimate_norms(model, shape, seed)
+    if not row.weights:
+        _scale_norms(model, shape, seed)
     example = np.zeros((1, *shape), np.float32)
     return rewrite(from_torch(model.eval(), example, name=row.name))
 
@@ -85,16 +86,24 @@ def pruned_weights(model: nn.Module, pruned: str) -> dict[str, Tensor]:
     return {n: w for n, w in weights.items() if w.ndim == 2 or w.shape[1] > 1}
 
 
-def _estimate_norms(model: nn.Module, shape: tuple[int, ...], seed: int) -> None:
-    from gossamer.compress.recover import reestimate_norms
-    from gossamer.images import InputRecord
-    from gossamer.train.data import Split
+def _scale_norms(model: nn.Module, shape: tuple[int, ...], seed: int) -> None:
+    """Let each norm divide by the root mean square of what it is given; no mean is subtracted.
 
-    channels, height, width = shape
-    mode = {1: "L", 3: "RGB"}[channels]
-    middle, spread = (0.5,) * channels, (0.29,) * channels  # of uniform pixels
-    record = InputRecord(height, width, mode, mean=middle, deviation=spread, class_names=("any",))
-    pixels = np.random.default_rng(seed).integers(
-        0, 256, (_IMAGES, height, width, channels), np.uint8
-    )
-    reestimate_norms(model, Split(pixels, np.zeros(_IMAGES, np.int64), record), images=_IMAGES)
+    A random network whose norms subtract means is chaotic (Yang et al. 2019): it would magnify the
+    rounding of every engine, and outputs could not be compared.
+    """
+    import torch
+    from torch import nn
+
+    def measure(norm: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        (x,) = inputs
+        norm.get_buffer("running_mean").zero_()
+        power = x.square().transpose(0, 1).flatten(1).mean(1)
+        norm.get_buffer("running_var").copy_(power)
+
+    norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d)]
+    hooks = [norm.register_forward_pre_hook(measure) for norm in norms]
+    with torch.no_grad():
+        model.eval()(torch.randn(_IMAGES, *shape, generator=torch.Generator().manual_seed(seed)))
+    for hook in hooks:
+        hook.remove()
