@@ -91,6 +91,18 @@ def test_streams_hold_the_weight(case: tuple[ConvRows, ConvKernel, int, int]) ->
         np.testing.assert_array_equal([sums[p] for p in own.tolist()], rows.weight.dense[row])
 
 
+def test_padding_of_full_rows_has_weight() -> None:
+    """With no weight, what fills the last turn would make NaN of an infinity."""
+    weight = np.array([[3, 4, 5], [6, 0, 0]], np.float32)
+    offsets = VECTOR_BYTES * np.arange(3)[None]
+    rows = ConvRows(Filters(weight.shape, weight), offsets, np.arange(2), np.zeros(2))
+    kernel = ConvKernel(2, 1, 1, unroll=2)
+    streams = build_streams(rows, kernel, 1, [np.arange(2)], VECTOR_BYTES)
+    _, _, entries = read_back(streams, kernel, 2)
+    assert sorted(entries[0]) == [(0, 3.0), (64, 4.0), (128, 2.5), (128, 2.5)]
+    assert sorted(entries[1]) == [(0, 1.5)] * 4
+
+
 def test_a_sparse_stream_has_no_zeros_but_padding() -> None:
     weight = np.array([[0, 5, 0, 7, 0, 0]], np.float32)
     rows = ConvRows(

@@ -10,6 +10,7 @@ import numpy as np
 
 from gossamer.compile.kernels.conv import ConvKernel
 from gossamer.compile.lowering.filters import Entries, Filters
+from gossamer.compile.lowering.padding import padding_shares
 
 LARGEST_NARROW = 2**16 - 1
 """Largest offset, in vectors, of a stream that is not wide."""
@@ -203,10 +204,9 @@ def _write(
     steps = steps.astype(turn_type["offsets"].base)
     first_slot = first_turn[:, None] * (kernel.unroll * lists_each) + np.arange(lists_each)
     slots = _runs(first_slot.ravel(), counts.ravel(), lists_each)
-    weights = np.zeros(
-        (turns.sum() * kernel.unroll * lists_each, lists.values.shape[1]), np.float32
-    )
-    weights[slots] = lists.values
+    values, padding = _shared_out(lists, (turns * kernel.unroll)[:, None] - counts)
+    weights = np.repeat(padding, turns * kernel.unroll, axis=0).reshape(-1, values.shape[1])
+    weights[slots] = values
     offsets = steps[channels[:, None], _padding(lists)]
     offsets = np.repeat(offsets, turns * kernel.unroll, axis=0).ravel()
     offsets[slots] = steps[np.repeat(channels, counts.sum(1)), lists.taps]
@@ -229,12 +229,28 @@ def _steps(rows: ConvRows, unit: int) -> tuple[np.ndarray, np.ndarray]:
 def _padding(lists: _Lists) -> np.ndarray:
     """Return (groups, lists): the tap that fills the last turns of each list.
 
-    It must read what is sure to be finite: the last tap of the list, or one of a list beside it if
-    it is empty.
+    It must read what the row reads anyway: the last tap of the list, or one of a list beside it if
+    it is empty, which is one of the row's own zeros.
     """
     ends = np.cumsum(lists.counts).reshape(lists.counts.shape)
     last = np.where(lists.counts > 0, np.append(lists.taps, 0)[ends - 1], -1)
     return np.where(last < 0, last.max(1, keepdims=True), last)
+
+
+def _shared_out(lists: _Lists, spare: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the values of lists and, (groups, lists, …), those of what fills their last turns.
+
+    Args:
+        lists: of taps.
+        spare: (groups, lists) how often the last tap is repeated.
+    """
+    (kept, each), filled = padding_shares(spare), lists.counts > 0
+    last = (np.cumsum(lists.counts) - 1)[filled.ravel()]
+    values = lists.values.copy()
+    padding = np.zeros((*filled.shape, values.shape[1]), np.float32)
+    padding[filled] = values[last] * each[filled][:, None]
+    values[last] *= kept[filled][:, None]
+    return values, padding
 
 
 def _shares(kept: np.ndarray, part: np.ndarray, parts: int) -> np.ndarray:
