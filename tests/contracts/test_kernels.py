@@ -23,6 +23,7 @@ KERNELS = [
     *(ConvKernel(rows, 1, 2, 2, shared, 1, "relu") for rows in (1, 4) for shared in (True, False)),
     ConvKernel(2, 2, 2, unroll=2),
     ConvKernel(2, 1, 3, unroll=2, adds=True, blocked=True),
+    ConvKernel(2, 1, 3, activation="relu", blocked=True, echoes=True),
     ConvKernel(2, 1, 3, unroll=3, wide=True),
     ConvKernel(4, 2, 1, shared=True, by_rows=True),
     PoolKernel("max", 4),

@@ -25,10 +25,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from gossamer.compile.kernels.activation import activate
-from gossamer.compile.kernels.kernel import TILE_BYTES, Kernel, KernelEmitter
+from gossamer.compile.kernels.kernel import TILE_BYTES, Kernel, KernelEmitter, Values
 from gossamer.jit.emitter import FLOAT, INT16, INT64, Value
-
-Values = list[Value]
 
 PREFETCH_BYTES = 1024
 """How far ahead the stream is asked for: it comes from far when the weights are large."""
@@ -124,23 +122,21 @@ class ConvKernel(Kernel):
         input_row, output_row = e.number("input_row"), e.number("output_row")
         groups, stream, count = e.pointer("groups"), e.pointer("stream"), e.number("block_count")
         shares = e.at(e.pointer("block_shares"), e.multiply(e.multiply(e.arguments[1], count), 16))
-        start = "output and bias" if self.adds else "bias"
         walk = _Walk(self, e, tiles, groups, stream, shares, (x, input_row), (y, output_row))
         if self.by_rows:
             with walk.groups_of(0) as record, e.loop(*e.share("tile_shares")) as tile:
-                walk.last_group(record, tile, walk.rows(tile), start)
+                walk.group(record, tile, walk.rows(tile))
             return
         with e.loop(*e.share("tile_shares")) as tile:
-            rows, last = walk.rows(tile), 0
-            if self.blocked:
-                last = e.add(count, -1)
+            rows = walk.rows(tile)
+            if not self.blocked:
                 with walk.groups_of(0) as record:
-                    walk.group(record, rows, start, "identity")
-                with e.loop(1, last) as block, walk.groups_of(block) as record:
-                    walk.group(record, rows, "output", "identity")
-                start = "output"
-            with walk.groups_of(last) as record:
-                walk.last_group(record, tile, rows, start)
+                    walk.group(record, tile, rows)
+                return
+            with e.loop(0, count) as block:
+                is_first, is_last = e.equal(block, 0), e.equal(block, e.add(count, -1))
+                with walk.groups_of(block) as record:
+                    walk.group(record, tile, rows, is_first, is_last)
 
 
 @dataclass(frozen=True)
@@ -174,15 +170,7 @@ class _Walk:
         with e.loop(e.load(INT64, pair, align=8), e.load(INT64, pair, 8, align=8)) as group:
             yield e.at(self.groups, e.multiply(group, self.kernel.group_bytes))
 
-    def last_group(
-        self, record: Value, tile: Value, rows: tuple[Values, Values], initial: str
-    ) -> None:
-        """Write one group of rows in one tile, in the last block of taps."""
-        self.group(record, rows, initial, self.kernel.activation)
-        if self.kernel.echoes:
-            self._echo(record, tile)
-
-    def _echo(self, record: Value, tile: Value) -> None:
+    def _echo(self, record: Value, tile: Value) -> Values:
         """Copy the edge pixels that a tile of pixels has just written to where they are echoed."""
         k, e = self.kernel, self.e
         channels = [e.at(self.output[0], e.load_offset(record, 16 + 4 * m)) for m in range(k.rows)]
@@ -194,17 +182,23 @@ class _Walk:
             for channel in channels:
                 pixels = e.permute(e.load_vector(channel, source), order)
                 e.store_vector(pixels, channel, target)
+        return []
 
     def group(
-        self, record: Value, rows: tuple[Values, Values], initial: str, activation: str
+        self,
+        record: Value,
+        tile: Value,
+        rows: tuple[Values, Values],
+        is_first: Value | bool = True,
+        is_last: Value | bool = True,
     ) -> None:
-        """Write one group of rows in one tile, in one block of taps."""
+        """Write one group of rows in one tile, in a block of taps: maybe the first, or the last."""
         k, e = self.kernel, self.e
         start = e.at(self.stream, e.load(INT64, record, align=4))
         turns, base = e.load_offset(record, 8), e.load_offset(record, 12)
         source = [e.at(row, base) for row in rows[0]]
         outputs = self._outputs(record, rows[1])
-        sums = self._initial(record, outputs, initial)
+        sums = self._initial(record, outputs, is_first)
         # The offsets of a turn are read one turn ahead: reads of the input never wait for them.
         ahead = self._offsets(start)
         with e.carried_loop(0, turns, 1, [start, *ahead, *sums]) as (_, now, set_next):
@@ -214,7 +208,9 @@ class _Walk:
             after = self._offsets(following)
             turn = self._shared_turn if k.shared else self._sparse_turn
             set_next([following, *after, *turn(now[0], offsets, source, sums)])
-        self._store(e.loop_results[1 + len(ahead) :], outputs, activation)
+        self._finish(e.loop_results[1 + len(ahead) :], outputs, is_last)
+        if k.echoes:
+            e.either(is_last, lambda: self._echo(record, tile), list)
 
     def _outputs(self, record: Value, target: Values) -> list[Values]:
         """Return the addresses of each output channel's rows."""
@@ -222,27 +218,45 @@ class _Walk:
         channels = [e.load_offset(record, 16 + 4 * m) for m in range(self.kernel.rows)]
         return [[e.at(row, channel) for row in target] for channel in channels]
 
-    def _initial(self, record: Value, outputs: list[Values], initial: str) -> Values:
-        """Return what the sums start from: "bias", "output" or "output and bias"."""
-        k, e, sums = self.kernel, self.e, []
-        for m, channel in enumerate(outputs):
-            bias = e.splat(e.load(FLOAT, record, 16 + 4 * k.rows + 4 * m))
-            for row in channel:
-                for c in range(k.tile_w):
-                    held = bias
-                    if initial != "bias":
-                        held = e.load_vector(row, c * e.vector_bytes)
-                    if initial == "output and bias":
-                        held = e.builder.fadd(held, bias)
-                    sums.append(held)
-        return sums
+    def _initial(self, record: Value, outputs: list[Values], is_first: Value | bool) -> Values:
+        """Return what the sums start from; only records of the first block have a bias."""
+        e = self.e
+        if self.kernel.adds:
+            held = zip(self._held(outputs), self._biases(record), strict=True)
+            return [e.builder.fadd(total, bias) for total, bias in held]
+        return e.either(is_first, lambda: self._biases(record), lambda: self._held(outputs))
 
-    def _store(self, sums: Values, outputs: list[Values], activation: str) -> None:
+    def _biases(self, record: Value) -> Values:
+        k, e = self.kernel, self.e
+        biases = [e.splat(e.load(FLOAT, record, 16 + 4 * k.rows + 4 * m)) for m in range(k.rows)]
+        return [bias for bias in biases for _ in range(k.tile_h * k.tile_w)]
+
+    def _held(self, outputs: list[Values]) -> Values:
+        """Return the sums so far, which the output holds."""
+        k, e = self.kernel, self.e
+        return [
+            e.load_vector(row, c * e.vector_bytes)
+            for channel in outputs
+            for row in channel
+            for c in range(k.tile_w)
+        ]
+
+    def _finish(self, sums: Values, outputs: list[Values], is_last: Value | bool) -> None:
+        """Store the sums, activated if nothing is added later."""
+        activation = self.kernel.activation
+        self.e.either(
+            True if activation == "identity" else is_last,
+            lambda: self._store(sums, outputs, activation),
+            lambda: self._store(sums, outputs, "identity"),
+        )
+
+    def _store(self, sums: Values, outputs: list[Values], activation: str) -> Values:
         k, e = self.kernel, self.e
         for index, total in enumerate(sums):
             m, v = divmod(index, k.tile_h * k.tile_w)
             r, c = divmod(v, k.tile_w)
             e.store_vector(activate(e, total, activation), outputs[m][r], c * e.vector_bytes)
+        return []
 
     def _offsets(self, turn: Value) -> Values:
         """Read the offsets of a turn, in bytes."""

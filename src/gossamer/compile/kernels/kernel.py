@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import ClassVar
 
 from llvmlite import ir
 
 from gossamer.jit.emitter import INT32, INT64, POINTER, Emitter, Value
 from gossamer.jit.target import Target
+
+Values = list[Value]
 
 _PERMUTES = {8: "llvm.x86.avx2.permps", 16: "llvm.x86.avx512.permvar.sf.512"}
 
@@ -63,6 +66,31 @@ class KernelEmitter(Emitter):
         """Return this thread's (begin, end) from a table of pairs."""
         pair = self.at(self.pointer(slot), self.multiply(self.arguments[1], 16))
         return self.load(INT64, pair, align=8), self.load(INT64, pair, 8, align=8)
+
+    def equal(self, a: Value, b: int | Value) -> Value:
+        """Return whether two integers are equal."""
+        return self.builder.icmp_signed("==", a, self.integer(b))
+
+    def either(
+        self, condition: Value | bool, then: Callable[[], Values], otherwise: Callable[[], Values]
+    ) -> Values:
+        """Return the values that `then` writes where a condition holds, else those of `otherwise`.
+
+        Both write as many; where the condition is known, only one is written.
+        """
+        if isinstance(condition, bool):
+            return then() if condition else otherwise()
+        ways = []
+        with self.builder.if_else(condition) as branches:
+            for branch, write in zip(branches, (then, otherwise), strict=True):
+                with branch:
+                    ways.append((write(), self.builder.block))
+        (values, _), (others, _) = ways
+        merged = [self.builder.phi(value.type) for value in values]
+        for phi, *incoming in zip(merged, values, others, strict=True):
+            for value, (_, block) in zip(incoming, ways, strict=True):
+                phi.add_incoming(value, block)
+        return merged
 
     def offset_in(self, table: Value, index: Value, *, stride: int = 4, field: int = 0) -> Value:
         """Return the 32-bit offset `field` of entry `index` of a table."""
