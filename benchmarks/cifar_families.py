@@ -4,9 +4,9 @@
     python benchmarks/cifar_families.py --table [--out FOLDER] [--figure FILE.svg]
 
 ROOT has `train/CLASS/*.jpg` and `test/CLASS/*.jpg`; `cifar10/` under the folder that GOSSAMER_DATA
-names unless given. Every run (family, seed) leaves a record in FOLDER when it is done and a
-checkpoint after each epoch: the same command goes on where it was stopped. A seed is complete
-before the next begins. `--table` trains nothing; it prints what the records say.
+names unless given. Every run (family, seed) leaves a record in FOLDER when it is done and, until
+then, a checkpoint after each epoch: the same command goes on where it was stopped. A seed is
+complete before the next begins. `--table` trains nothing; it prints what the records say.
 
 Every network has 17.4 thousand parameters, give or take 3 %, and follows the same recipe; the seed
 is that of weights, order and augmentation. Weights lie channels-last, which is several times
@@ -28,7 +28,7 @@ from typing import Any
 import torch
 
 import gossamer as gs
-from gossamer.errors import GossamerError
+from gossamer.errors import GossamerError, SpecError
 from gossamer.graph.counting import count
 from gossamer.replacing import replacing
 from gossamer.train.data import Data, load_data
@@ -51,7 +51,7 @@ FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
     "ResNet": ("resnet-20-cifar", {"depth": 14, "width": 5}),
 }
 
-# What the papers find at equal parameters: the first is the more accurate.
+# What the papers lead one to expect at equal parameters: the first is the more accurate.
 CLAIMS = (
     ("IGCV1", "ResNet", "IGCV1 (Zhang et al. 2017)"),
     ("IGCV2", "IGCV1", "IGCV2 (Xie et al. 2018)"),
@@ -99,6 +99,8 @@ def train(family: str, seed: int, epochs: int, data: Data, out: Path) -> None:
     stem, (name, options) = stem_of(family, seed), FAMILIES[family]
     target = out / f"{stem}.json"
     if target.exists():
+        if json.loads(target.read_text())["recipe"] != recipe(seed, epochs).to_dict():
+            raise SpecError("the record follows another recipe", where=target, hint="another --out")
         print(f"{stem}: done before", flush=True)
         return
     record = {"family": family, "seed": seed, **facts(name, options)}
@@ -122,6 +124,7 @@ def train(family: str, seed: int, epochs: int, data: Data, out: Path) -> None:
     }
     with replacing(target) as partial:
         partial.write_text(json.dumps(record, indent=1) + "\n")
+    checkpoint.unlink(missing_ok=True)
 
 
 def read_records(out: Path) -> dict[str, list[dict[str, Any]]]:
@@ -160,12 +163,13 @@ def print_tables(found: dict[str, list[dict[str, Any]]]) -> None:
         loss = spread([record["curve"][-1]["loss"] for record in records])
         cells = (family, params, macs, len(records), spread(accuracies(records)), loss)
         print("|", " | ".join(str(cell) for cell in cells), "|")
-    print("\n| the papers | source | difference found, points | as in the papers |")
-    print("|---|---|---:|---|")
+    print("\n| expected | source | seeds | difference found, points | found |")
+    print("|---|---|---:|---:|---|")
     for better, worse, source in CLAIMS:
         if gaps := differences(found.get(better, []), found.get(worse, [])):
             verdict = "yes" if min(gaps) > 0 else "no" if max(gaps) < 0 else "seeds disagree"
-            print(f"| {better} over {worse} | {source} | {spread(gaps)} | {verdict} |")
+            cells = (f"{better} over {worse}", source, len(gaps), spread(gaps), verdict)
+            print("|", " | ".join(str(cell) for cell in cells), "|")
 
 
 def draw(found: dict[str, list[dict[str, Any]]], path: Path) -> None:
@@ -220,14 +224,14 @@ def main() -> None:
             draw(found, chosen.figure)
         return
     torch.set_num_threads(chosen.threads)
+    chosen.out.mkdir(parents=True, exist_ok=True)
     try:
         data = load_data("folder", root=chosen.root or default_root(parser), size=SIZE)
+        for seed in chosen.seeds:
+            for family in FAMILIES:
+                train(family, seed, chosen.epochs, data, chosen.out)
     except GossamerError as error:
         parser.error(str(error))
-    chosen.out.mkdir(parents=True, exist_ok=True)
-    for seed in chosen.seeds:
-        for family in FAMILIES:
-            train(family, seed, chosen.epochs, data, chosen.out)
 
 
 if __name__ == "__main__":
