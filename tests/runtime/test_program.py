@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -11,6 +13,9 @@ from gossamer.errors import DataError, ProgramError, ShapeError
 from gossamer.graph import Graph, interpret
 from gossamer.graph.ops import Conv2d
 from tests.compile.graphs import single, sparse_array
+
+forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
+pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 
 
 @pytest.fixture
@@ -95,18 +100,57 @@ def test_closing_ends_the_threads(graph: Graph) -> None:
         program(pictures(1))
 
 
-@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
+@forks
 def test_a_forked_child_is_told_to_compile_again(graph: Graph) -> None:
     with compile(graph, 2) as program:
-        child = os.fork()
-        if child == 0:
-            try:
+
+        def child() -> bool:
+            with pytest.raises(ProgramError, match="fork"):
                 program(pictures(1))
-            except ProgramError as error:
-                os._exit(0 if "fork" in str(error) else 2)
-            os._exit(1)
-        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+            return True
+
+        assert in_child(child)
+
+
+@forks
+def test_a_program_of_one_thread_works_in_a_forked_child(graph: Graph) -> None:
+    """Also if another thread of the parent was in the middle of a call."""
+    x = pictures(3)
+    with compile(graph) as program:
+        expected, stop = program(x), threading.Event()
+
+        def keep_calling() -> None:
+            while not stop.is_set():
+                program(x)
+
+        caller = threading.Thread(target=keep_calling)
+        caller.start()
+        try:
+            right = [in_child(lambda: np.array_equal(program(x), expected)) for _ in range(10)]
+        finally:
+            stop.set()
+            caller.join()
+        assert all(right)
+
+
+def in_child(call: Callable[[], bool]) -> bool:
+    """Return what a forked child answers within ten seconds, False if it does not."""
+    child = os.fork()
+    if child == 0:
+        signal.alarm(10)
+        try:
+            os._exit(0 if call() else 1)
+        finally:
+            os._exit(2)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_all_threads_take_tiny_numbers_as_zero(graph: Graph, threads: int) -> None:
+    x = np.full((1, 4, 9, 9), 1e-39, np.float32)
+    with compile(graph, threads) as program:
+        assert not program(x).any()
+    assert interpret(graph, x).any()
 
 
 def test_plans_of_sizes_long_unused_are_forgotten(graph: Graph) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import weakref
 from collections.abc import Callable
@@ -26,7 +27,8 @@ class Program:
 
     Made by `gossamer.compile`. A plan is made for each input size that is fed (the example's size
     at once, others when they first come). Calls from several threads are safe and take turns. Its
-    threads end when it is closed or no longer referred to.
+    threads end when it is closed or no longer referred to. In a forked process a program of one
+    thread works; one of several raises ProgramError, as its threads are not there.
 
     Args:
         graph: what it computes.
@@ -44,7 +46,7 @@ class Program:
         self.graph, self.threads = graph, threads
         self._planner = planner
         self._plans: dict[tuple[int, ...], Plan] = {}
-        self._lock = threading.Lock()
+        self._locks: dict[int, threading.Lock] = {}
         self._loop = native_loop()
         self._is_closed = False
         self.plan_for(graph.input.example[1:])
@@ -69,7 +71,7 @@ class Program:
         x = _real_numbers(x)
         if not self.graph.input.accepts(x.shape):
             infer_shapes(self.graph, x.shape)  # raises, saying what is expected
-        with self._lock:
+        with self._lock():
             plan = self.plan_for(x.shape[1:])
             y = np.empty((len(x), *plan.output_shape), np.float32)
             flat_x, flat_y = x.reshape(len(x), -1), y.reshape(len(y), -1)
@@ -89,11 +91,13 @@ class Program:
 
     def explain(self) -> str:
         """Return, for each layer at the example's size, what runs, what else was tried, and why."""
-        return format_reports(self.plan_for(self.graph.input.example[1:]).reports)
+        with self._lock():
+            plan = self.plan_for(self.graph.input.example[1:])
+        return format_reports(plan.reports)
 
     def close(self) -> None:
         """Stop the threads; further calls raise ProgramError."""
-        with self._lock:
+        with self._lock():
             if self._workers and not self._is_closed:
                 self._workers.close()
             self._is_closed = True
@@ -103,6 +107,10 @@ class Program:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _lock(self) -> threading.Lock:
+        """Return this process's lock: one held during a fork is never freed in the child."""
+        return self._locks.setdefault(os.getpid(), threading.Lock())
 
     def _run(self, plan: Plan) -> None:
         if self._is_closed:
