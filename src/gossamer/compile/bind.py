@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -12,10 +13,10 @@ from gossamer.compile.arena import place_buffers
 from gossamer.compile.generator import generator_digest
 from gossamer.compile.kernels.kernel import Kernel
 from gossamer.compile.lowering.lower import Lowered
-from gossamer.compile.step import Argument, At, Buffer, Choice
+from gossamer.compile.step import At, Buffer, Choice
 from gossamer.jit.target import Target
 from gossamer.jit.toolchain import Code, compile_ir, compile_once
-from gossamer.runtime.memory import aligned_bytes
+from gossamer.runtime.memory import aligned_bytes, round_up
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,13 +26,15 @@ class Bound:
     Args:
         choice: that was bound.
         step: (2,) int64, addresses of kernel and arguments: a row of the table of steps.
-        tables: what the addresses point to, beside the arena; they live as long as this object.
-        code: the kernel's machine code; the same.
+        arguments: (slots,) int64; what they point to lives as long as this object.
+        tables: slot → the table that its argument points to.
+        code: the kernel's machine code.
     """
 
     choice: Choice
     step: np.ndarray
-    tables: tuple[np.ndarray, ...]
+    arguments: np.ndarray
+    tables: Mapping[int, np.ndarray]
     code: Code
 
 
@@ -63,22 +66,48 @@ class Binding:
 
     def bind(self, choice: Choice) -> Bound:
         """Make the choice's code and tables and return it with their addresses."""
-        tables: list[np.ndarray] = []
-        arguments = choice.build()
-        slots = [self._address(arguments[slot], tables) for slot in choice.kernel.slots]
-        block = self.table(np.array(slots, np.int64))
+        values = choice.build()
+        tables, addresses = {}, []
+        for index, slot in enumerate(choice.kernel.slots):
+            value = values[slot]
+            if isinstance(value, np.ndarray):
+                tables[index] = self.table(value)
+                value = tables[index].ctypes.data
+            addresses.append(self._address(value))
+        arguments = self.table(np.array(addresses, np.int64))
         code = kernel_code(choice.kernel, self._target)
-        step = code.address(choice.kernel.name(self._target)), block.ctypes.data
-        return Bound(choice, np.array(step, np.int64), (*tables, block), code)
+        step = code.address(choice.kernel.name(self._target)), arguments.ctypes.data
+        return Bound(choice, np.array(step, np.int64), arguments, tables, code)
 
-    def _address(self, argument: Argument, tables: list[np.ndarray]) -> int:
+    def gather(self, chosen: Sequence[Bound]) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
+        """Return the table of steps, and the memory that it points to beside the arena.
+
+        What the steps read lies side by side, in their order: on huge pages a large network then
+        runs some percent faster.
+        """
+        parts = [part for bound in chosen for part in (bound.arguments, *bound.tables.values())]
+        ends = np.cumsum([round_up(part.nbytes) for part in parts], dtype=np.int64)
+        memory = aligned_bytes(int(ends[-1]) if parts else 0)
+        places = [
+            memory[end - round_up(p.nbytes) :][: p.nbytes]
+            for p, end in zip(parts, ends, strict=True)
+        ]
+        for place, part in zip(places, parts, strict=True):
+            place[:] = part.reshape(-1).view(np.uint8)
+        steps = np.array([bound.step for bound in chosen], np.int64).reshape(-1, 2)
+        following = iter(places)
+        for step, bound in zip(steps, chosen, strict=True):
+            arguments = next(following).view(np.int64)
+            step[1] = arguments.ctypes.data
+            for slot in bound.tables:
+                arguments[slot] = next(following).ctypes.data
+        return steps, (memory,)
+
+    def _address(self, argument: Buffer | At | int) -> int:
+        if isinstance(argument, At):
+            return self._address(argument.buffer) + argument.offset_bytes
         if isinstance(argument, Buffer):
             return self.arena.ctypes.data + self._offsets[argument]
-        if isinstance(argument, At):
-            return self._address(argument.buffer, tables) + argument.offset_bytes
-        if isinstance(argument, np.ndarray):
-            tables.append(self.table(argument))
-            return tables[-1].ctypes.data
         return argument
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from functools import partial
 from math import prod
 
-import numpy as np
-
 from gossamer.compile.bind import Binding
 from gossamer.compile.choose import choose
 from gossamer.compile.lowering.lower import lower
@@ -62,13 +60,14 @@ def make_plan(
     lowered = lower(graph, image_shape, target, threads)
     binding = Binding(lowered, target)
     choices, reports = choose(lowered.steps, binding, Timings(target, threads) if measure else None)
+    steps, tables = binding.gather(choices)
     return Plan(
-        steps=np.array([choice.step for choice in choices], np.int64).reshape(-1, 2),
+        steps=steps,
         input=binding.view(lowered.input, prod(image_shape)),
         output=binding.view(lowered.output, prod(lowered.output_shape[1:])),
         output_shape=lowered.output_shape[1:],
         arena=binding.arena,
-        tables=tuple(table for choice in choices for table in choice.tables),
+        tables=tables,
         code=tuple({choice.code: None for choice in choices}),
         reports=tuple(reports),
     )
