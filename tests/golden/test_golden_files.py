@@ -26,6 +26,7 @@ from gossamer.graph.ops import (
     GlobalAvgPool,
     Linear,
     MaxPool2d,
+    Quantise,
     ScaleShift,
     Softmax,
 )
@@ -113,7 +114,8 @@ def quantised():
         "l.weight": Quantised(few, np.array([0.1, 1e-30, 0.25])),
     }
     nodes = (
-        Node("c", Conv2d(), ("x",), {"weight": "c.weight", "bias": "c.bias"}),
+        Node("q", Quantise(0.0625, 3, -100, 100), ("x",)),
+        Node("c", Conv2d(), ("q",), {"weight": "c.weight", "bias": "c.bias"}),
         Node("f", Flatten(), ("c",)),
         Node("l", Linear(), ("f",), {"weight": "l.weight"}),
         Node("s", Softmax(), ("l",)),

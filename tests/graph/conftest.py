@@ -25,6 +25,7 @@ from gossamer.graph.ops import (
     MaxPool2d,
     Multiply,
     Op,
+    Quantise,
     ScaleShift,
     Softmax,
 )
@@ -114,6 +115,12 @@ class _Maker:
         order = self.rng.integers(-1, self.channels(), int(self.rng.choice([2, 4])))
         self.add(ChannelSelect(tuple(int(i) for i in order)))
 
+    def quantise(self) -> None:
+        """Round the input; behind sums, rounding errors would decide between two levels."""
+        low, high = sorted(int(v) for v in self.rng.integers(-128, 128, 2))
+        scale = float(np.float32(self.rng.uniform(0.01, 0.1)))
+        self.add(Quantise(scale, int(self.rng.integers(low, high + 1)), low, high))
+
     def gate(self) -> None:
         name, (n, c, *_) = self.last, self.shapes[self.last]
         pooled = [other for other, shape in self.shapes.items() if shape == (n, c, 1, 1)]
@@ -161,6 +168,8 @@ class _Maker:
             lambda: self.add(LocalResponseNorm(3, 0.5)),
             lambda: self.add(Activation(self.activation())),
         ]
+        if self.rng.random() < 0.2:
+            self.quantise()
         for _ in range(int(self.rng.integers(1, 9))):
             steps[int(self.rng.integers(len(steps)))]()
         if self.rng.random() < 0.6:

@@ -207,6 +207,31 @@ def test_softmax(seed: int, picture: bool) -> None:
     same(run(ops.Softmax(), x), torch.softmax(torch.tensor(x), 1))
 
 
+LEVELS = st.sampled_from([(0, -128, 127), (128, 0, 255), (0, 0, 255), (3, -8, 7)])
+
+
+@given(SEED, st.floats(2.0**-9, 0.5, width=32), LEVELS)
+def test_quantise_is_fake_quantisation(seed: int, scale: float, levels: tuple) -> None:
+    zero, low, high = levels
+    x = np.random.default_rng(seed).standard_normal((2, 3, 4, 5)).astype(np.float32)
+    got = run(ops.Quantise(scale, zero, low, high), x)
+    exact = np.rint(x.astype(np.float64) / scale)
+    ties = np.abs(np.abs(x.astype(np.float64) / scale % 1) - 0.5) < 1e-5
+    expected = (np.clip(exact + zero, low, high) - zero) * scale
+    np.testing.assert_allclose(got[~ties], expected[~ties], rtol=1e-6)
+    assert (np.abs(got - expected)[ties] <= 1.001 * scale).all()
+
+
+def test_quantise_rounds_halves_to_even_and_keeps_its_levels() -> None:
+    x = np.array([[-2.5, -1.5, -0.5, 0.5, 1.5, 2.5, np.inf, -np.inf, np.nan]], np.float32)
+    got = run(ops.Quantise(1.0, 1, -2, 3), x)
+    np.testing.assert_array_equal(got, [[-2, -2, 0, 0, 2, 2, 2, -3, np.nan]])
+    for scale in np.float32([0.1, 1 / 3, 1e-20, 7e10]):
+        op = ops.Quantise(float(scale), 0, -128, 127)
+        grid = (np.arange(-128, 128, dtype=np.float32) * scale)[None]
+        np.testing.assert_array_equal(run(op, grid), grid)
+
+
 @pytest.mark.parametrize("gate", ["y", "g", "f"])
 def test_multiply(gate: str, rng: np.random.Generator) -> None:
     x = rng.standard_normal((2, 3, 4, 5)).astype(np.float32)

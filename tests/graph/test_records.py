@@ -35,6 +35,11 @@ OPERATORS = st.one_of(
     ),
     st.builds(ops.Flatten),
     st.builds(ops.Softmax),
+    st.builds(
+        lambda scale, levels: ops.Quantise(scale, *(sorted(levels)[i] for i in (1, 0, 2))),
+        st.floats(2.0**-60, 2.0**60, width=32),
+        st.tuples(*[st.integers(-128, 127)] * 3),
+    ),
     st.lists(st.integers(-1, 9), min_size=1).map(lambda order: ops.ChannelSelect(tuple(order))),
     st.tuples(st.integers(0, 5), st.integers(6, 9)).map(
         lambda ends: ops.ChannelSelect(tuple(range(*ends)))
@@ -108,6 +113,16 @@ def test_hostile_records_are_a_named_error(data: Any) -> None:
         {"kind": "channel_select", "start": 1, "count": 0},
         {"kind": "channel_select", "start": 1, "count": 2**60},
         {"kind": "channel_select", "order": [-2]},
+        {"kind": "quantise"},
+        {"kind": "quantise", "scale": 0.0},
+        {"kind": "quantise", "scale": -0.5},
+        {"kind": "quantise", "scale": 0.1},
+        {"kind": "quantise", "scale": 1e300},
+        {"kind": "quantise", "scale": 0.5, "low": -200},
+        {"kind": "quantise", "scale": 0.5, "low": 1},
+        {"kind": "quantise", "scale": 0.5, "high": 200},
+        {"kind": "quantise", "scale": 0.5, "zero_point": True},
+        {"kind": "quantise", "scale": 0.5, "zero_point": 10**30},
         {"kind": "local_response_norm"},
         {"kind": "local_response_norm", "size": 5, "alpha": "1"},
         {"kind": "local_response_norm", "size": 5, "alpha": 10**400},

@@ -23,10 +23,11 @@ from gossamer.graph.ops import (
     Conv2d,
     GlobalAvgPool,
     MaxPool2d,
+    Quantise,
     ScaleShift,
 )
 
-_CHANNELWISE = (Activation, AvgPool2d, GlobalAvgPool, MaxPool2d, ScaleShift)
+_CHANNELWISE = (Activation, AvgPool2d, GlobalAvgPool, MaxPool2d, Quantise, ScaleShift)
 
 
 @dataclass(frozen=True, eq=False)

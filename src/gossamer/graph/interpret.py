@@ -178,6 +178,12 @@ def _softmax(op: ops.Softmax, inputs: Arrays, weights: Weights) -> np.ndarray:
     return powers / powers.sum(axis=1, keepdims=True)
 
 
+def _quantise(op: ops.Quantise, inputs: Arrays, weights: Weights) -> np.ndarray:
+    scale, zero = np.float32(op.scale), np.float32(op.zero_point)
+    levels = np.clip(np.rint(inputs[0] / scale) + zero, op.low, op.high)
+    return (levels - zero) * scale
+
+
 def _local_response_norm(op: ops.LocalResponseNorm, inputs: Arrays, weights: Weights) -> np.ndarray:
     x = inputs[0].astype(np.float64)
     before, after = op.size // 2, (op.size - 1) // 2
@@ -201,5 +207,6 @@ MEANING: Mapping[type[ops.Op], Callable[[Any, Arrays, Weights], np.ndarray]] = {
     ops.Multiply: _multiply,
     ops.LocalResponseNorm: _local_response_norm,
     ops.Softmax: _softmax,
+    ops.Quantise: _quantise,
     ops.Flatten: lambda op, inputs, weights: inputs[0].reshape(len(inputs[0]), -1),
 }

@@ -3,7 +3,8 @@
 A graph has a node for each norm, activation and sum. Drawn or listed one by one they hide what
 matters, which layer reads which. Here they join the operator that they serve:
 
-1. a norm, activation or flattening joins the layer before it, if nobody else reads that layer;
+1. a norm, activation, quantisation or flattening joins the layer before it, if nobody else reads
+   that layer;
 2. a run of norms, activations, sums and concatenations joins the layer behind it, if there is
    exactly one. So the concatenations of a dense block become links from each layer to each, whereas
    a sum that two layers read, as in a residual network, stays a layer of its own.
@@ -15,9 +16,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gossamer.graph.graph import Graph, Node
-from gossamer.graph.ops import Activation, Add, Concat, Flatten, ScaleShift
+from gossamer.graph.ops import Activation, Add, Concat, Flatten, Quantise, ScaleShift
 
-_FOLLOWERS = (ScaleShift, Activation, Flatten)
+_FOLLOWERS = (ScaleShift, Activation, Quantise, Flatten)
 _GATHERERS = (Add, Concat)
 
 Readers = Mapping[str, list[str]]

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from reprlib import repr as short_repr
+from struct import pack, unpack
 from typing import ClassVar
 
 from gossamer.counts import conv2d_macs, linear_macs
@@ -22,6 +23,8 @@ from gossamer.shapes import window_output_size
 Shape = tuple[int, ...]
 Pair = tuple[int, int]
 Padding = tuple[int, int, int, int]
+Level = int
+"""An integer that stands for a number, −128…255."""
 
 ACTIVATIONS = (
     "identity",
@@ -105,6 +108,16 @@ def _check_pool(kernel: Pair, stride: Pair, padding: Padding, dilation: Pair = (
     half = [(dilation[axis] * (kernel[axis] - 1) + 1) // 2 for axis in (0, 1)]
     if any(size > half[side % 2] for side, size in enumerate(padding)):
         raise ShapeError("padding is more than half of the window", got=padding, expected=half)
+
+
+def _check_scale(scale: object) -> None:
+    """Raise ShapeError unless `scale` is a positive float that float32 holds exactly."""
+    if not (
+        isinstance(scale, float)
+        and 0 < scale < 1e30
+        and unpack("<f", pack("<f", scale))[0] == scale
+    ):
+        raise ShapeError("bad scale", got=short_repr(scale), expected="a float32 number in 0…10³⁰")
 
 
 def _check_sizes(shape: Shape) -> None:
@@ -424,6 +437,36 @@ class Softmax(Op):
 
 
 @dataclass(frozen=True)
+class Quantise(Op):
+    """(clip(round(x / scale) + zero_point, low, high) − zero_point) · scale, each entry: any shape.
+
+    The value stays a real number; it is one of at most 256 levels, so that kernels may hold it in a
+    byte. Halves are rounded to even, in float32: QuantizeLinear and DequantizeLinear of ONNX.
+    """
+
+    scale: float
+    zero_point: Level = 0
+    low: Level = -128
+    high: Level = 127
+
+    kind: ClassVar[str] = "quantise"
+
+    def __post_init__(self) -> None:
+        _check_scale(self.scale)
+        _check_integers("levels", (self.low, self.zero_point, self.high), 3, -128, 255)
+        if not (self.low <= self.zero_point <= self.high <= self.low + 255):
+            raise ShapeError(
+                "levels out of order, or more than 256",
+                got=(self.low, self.zero_point, self.high),
+                expected="low ≤ zero_point ≤ high ≤ low + 255",
+            )
+
+    def output_shape(self, inputs: Sequence[Shape], weights: Mapping[str, Shape]) -> Shape:
+        """Return the input's shape."""
+        return inputs[0]
+
+
+@dataclass(frozen=True)
 class Flatten(Op):
     """(N, C, H, W) → (N, C·H·W), channels outermost."""
 
@@ -449,6 +492,7 @@ OPS: tuple[type[Op], ...] = (
     Multiply,
     LocalResponseNorm,
     Softmax,
+    Quantise,
     Flatten,
 )
 

@@ -76,6 +76,8 @@ def _convert(annotation: Any, value: Any) -> Any:
     match annotation:
         case "int":
             return _integer(value)
+        case "Level" if type(value) is int:
+            return value
         case "bool" if isinstance(value, bool):
             return value
         case "str" if isinstance(value, str):

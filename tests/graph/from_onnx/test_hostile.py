@@ -210,6 +210,12 @@ def test_what_is_not_onnx(tmp_path: Path, data: bytes) -> None:
         gossamer.load(path)
 
 
+def test_names_that_are_not_text() -> None:
+    data = make_model([node("Relu", "x", "some"), node("Relu", "some")]).SerializeToString()
+    model = _parse(data.replace(b"some", b"\xff\xfe\xfd\xfc"))
+    refused(model, match="not text")
+
+
 def test_unknown_operator_sets_and_other_inputs() -> None:
     relu = [node("Relu", "x")]
     for opset in (6, 99):

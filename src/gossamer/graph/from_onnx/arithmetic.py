@@ -7,8 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from gossamer.graph.from_onnx.builder import Call, Constant, Value
+from gossamer.graph.from_onnx.builder import Call, Value
+from gossamer.graph.from_onnx.constant import Constant
 from gossamer.graph.from_onnx.pooling import never_negative
+from gossamer.graph.from_onnx.quantisation import clipped
 from gossamer.graph.from_onnx.view import View
 from gossamer.graph.ops import Activation, Add, Multiply, Op, ScaleShift
 
@@ -28,7 +30,10 @@ def _activation(function: str) -> Callable[[Call], Value]:
 def _clip(call: Call) -> Value:
     low = call.given_number("min", 1)
     high = call.given_number("max", 2)
-    return _bounded(call, call.view(), low, high)
+    view = call.view(integers=True)
+    if view.levels is not None:
+        return clipped(call, view, low, high)
+    return _bounded(call, view, low, high)
 
 
 def _bounded(call: Call, view: View, low: float | None, high: float | None) -> Value:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from math import prod
 from typing import TYPE_CHECKING, Any
@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gossamer.errors import FormatError, LimitExceededError, UnsupportedOperatorError
+from gossamer.graph.from_onnx.constant import Constant
 from gossamer.graph.from_onnx.source import Source
 from gossamer.graph.from_onnx.view import NO_PADDING, View, features, is_plain, plain, regrouped
 from gossamer.graph.graph import Node
-from gossamer.graph.layouts import Dense, Layout
+from gossamer.graph.layouts import Layout
 from gossamer.graph.ops import ChannelPermute, ChannelSelect, Conv2d, Flatten, Op, Shape
 
 # The channels of a view are integers in an array; no network has so many.
@@ -22,19 +23,6 @@ MOST_CHANNELS = 2**24
 
 if TYPE_CHECKING:
     from onnx import NodeProto
-
-
-@dataclass(frozen=True, eq=False)
-class Constant:
-    """An array that does not depend on the network's input.
-
-    Args:
-        array: of any number type.
-        origin: name of the initialiser that it is, None if it was computed.
-    """
-
-    array: np.ndarray
-    origin: str | None = None
 
 
 Value = View | Constant
@@ -85,7 +73,7 @@ class Builder:
 
     def _weight(self, given: Constant, fallback: str) -> str:
         """Keep a weight under the name of its initialiser, or under `fallback` if computed."""
-        name, layout = given.origin or fallback, Dense(given.array)
+        name, layout = given.origin or fallback, given.layout()
         while name in self.weights and self.weights[name] != layout:
             name += "_"
         self.weights[name] = layout
@@ -210,11 +198,13 @@ class Call:
             raise self.malformed(f"input {index} is missing")
         return constant
 
-    def view(self, index: int = 0) -> View:
-        """Return an input that depends on the network's input."""
+    def view(self, index: int = 0, *, integers: bool = False) -> View:
+        """Return an input that depends on the network's input, and is real unless `integers`."""
         value = self.input(index)
         if isinstance(value, Constant):
             raise self.unsupported(f"has an input {index} that is constant")
+        if value.levels is not None and not integers:
+            raise self.unsupported("of integers is not in the graph", "dequantise its inputs first")
         return value
 
     def shape(self, source: str) -> Shape:
@@ -310,7 +300,8 @@ class Call:
         index = features(view, self.shape(view.source)[2:])
         inner = [size for size in target[1:] if size != 1]
         axes = "N" + "".join("1" if size == 1 else "C" for size in target[1:])
-        return View(self.add(Flatten(), view.source), axes, index.reshape(inner))
+        name = self.add(Flatten(), view.source)
+        return View(name, axes, index.reshape(inner), levels=view.levels)
 
     # ── errors ────────────────────────────────────────────────────────────────────────────────
     @property

@@ -10,7 +10,8 @@ import numpy as np
 
 from gossamer.errors import LimitExceededError
 from gossamer.graph.from_onnx.axes import moved, new_shape, slices, squeezed, unsqueezed
-from gossamer.graph.from_onnx.builder import Call, Constant
+from gossamer.graph.from_onnx.builder import Call
+from gossamer.graph.from_onnx.constant import Constant
 
 Arrays = Sequence[np.ndarray]
 
@@ -22,6 +23,10 @@ def compute(call: Call) -> tuple[Constant, ...]:
         UnsupportedOperatorError: if it is not one of the operators that are computed.
         LimitExceededError: if it makes more entries than the file may.
     """
+    if call.kind == "Identity":
+        return (call.needed(0),)
+    if call.kind == "Transpose" and call.needed(0).array.ndim == 2:
+        return (_transposed(call, call.needed(0)),)
     arrays = [call.needed(index).array for index in range(len(call.node.input)) if call.has(index)]
     meaning = MEANING.get(call.kind)
     if meaning is None or call.node.domain not in ("", "ai.onnx"):
@@ -34,8 +39,12 @@ def compute(call: Call) -> tuple[Constant, ...]:
     with np.errstate(all="ignore"):
         made = meaning(call, arrays)
     parts = made if isinstance(made, tuple) else (made,)
-    origin = call.needed(0).origin if call.kind == "Identity" else None
-    return tuple(Constant(np.asarray(part), origin) for part in parts)
+    return tuple(Constant(np.asarray(part)) for part in parts)
+
+
+def _transposed(call: Call, matrix: Constant) -> Constant:
+    """Return a matrix transposed, with the integers that it was made from."""
+    return matrix.transposed if moved(call, 2) == [1, 0] else matrix
 
 
 def _entries(call: Call, arrays: Arrays) -> int:
@@ -114,7 +123,6 @@ def _clip(call: Call, arrays: Arrays) -> np.ndarray:
 
 
 _UNARY: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
-    "Identity": lambda a: a,
     "Neg": np.negative,
     "Abs": np.abs,
     "Sqrt": np.sqrt,

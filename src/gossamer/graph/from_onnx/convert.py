@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gossamer.errors import FormatError, GossamerError, ShapeError, UnsupportedOperatorError
+from gossamer.graph.from_onnx import quantisation
 from gossamer.graph.from_onnx.builder import Builder, Call, Value
 from gossamer.graph.from_onnx.constants import compute
 from gossamer.graph.from_onnx.operators import HANDLERS
@@ -16,7 +17,10 @@ from gossamer.graph.verify import verify
 
 _TO_CHANNELS_LAST = (0, 2, 3, 1)
 _TO_CHANNELS_FIRST = [0, 3, 1, 2]
-_EACH_ENTRY = {"Add", "Sub", "Mul", "Div", "Cast", "Identity"}
+_EACH_ENTRY = {
+    *("Add", "Sub", "Mul", "Div", "Cast", "Identity"),
+    *("QuantizeLinear", "DequantizeLinear"),
+}
 
 
 def convert(source: Source, example: Shape, *, channels_last: bool = False) -> Graph:
@@ -58,7 +62,8 @@ def _convert(call: Call) -> tuple[Value, ...]:
         if call.node.domain not in ("", "ai.onnx"):
             raise call.unsupported("is not one of ONNX's own")
         inputs = [call.input(index) for index in range(len(call.node.input)) if call.has(index)]
-        if inputs and not any(isinstance(value, View) for value in inputs):
+        of_constants = inputs and not any(isinstance(value, View) for value in inputs)
+        if of_constants and call.kind not in quantisation.HANDLERS:
             return compute(call)
         handler = HANDLERS.get(call.kind)
         if handler is None:
@@ -82,6 +87,8 @@ def _output(builder: Builder) -> str:
         raise FormatError("the output is a value that no node makes", got=name)
     if not isinstance(value, View):
         raise UnsupportedOperatorError("the output does not depend on the input", got=name)
+    if value.levels is not None:
+        raise UnsupportedOperatorError("the output is integers, not real numbers", got=name)
     return Call(builder, builder.source.nodes[-1]).settled(value)
 
 

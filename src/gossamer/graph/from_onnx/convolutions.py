@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from gossamer.graph.from_onnx.builder import Call, Constant, Value
+from gossamer.graph.from_onnx.builder import Call, Value
+from gossamer.graph.from_onnx.constant import Constant
 from gossamer.graph.ops import Conv2d, Linear, Padding, ScaleShift, Shape
 
 
@@ -76,7 +77,7 @@ def _gemm(call: Call) -> Value:
     if call.integer("transA", 0):
         raise call.unsupported("transposes its first input")
     weight = call.needed(1)
-    weight = weight if call.integer("transB", 0) else Constant(weight.array.T)
+    weight = weight if call.integer("transB", 0) else weight.transposed
     weight = _times(weight, call.number("alpha", 1.0))
     bias = call.constant(2)
     if bias is not None:
@@ -98,7 +99,7 @@ def _times(constant: Constant, factor: float) -> Constant:
 
 
 def _matmul(call: Call) -> Value:
-    return _linear(call, Constant(call.needed(1).array.T), None)
+    return _linear(call, call.needed(1).transposed, None)
 
 
 def _linear(call: Call, weight: Constant, bias: Constant | None) -> Value:

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from gossamer.graph.from_onnx import arithmetic, channels, convolutions, pooling, reshaping
+from gossamer.graph.from_onnx import (
+    arithmetic,
+    channels,
+    convolutions,
+    pooling,
+    quantisation,
+    reshaping,
+)
 from gossamer.graph.from_onnx.builder import Call, Value
 
 HANDLERS: Mapping[str, Callable[[Call], Value | tuple[Value, ...]]] = {
@@ -13,4 +20,5 @@ HANDLERS: Mapping[str, Callable[[Call], Value | tuple[Value, ...]]] = {
     **arithmetic.HANDLERS,
     **reshaping.HANDLERS,
     **channels.HANDLERS,
+    **quantisation.HANDLERS,
 }

@@ -56,7 +56,8 @@ def _max_pool(call: Call) -> Value:
     if len(call.node.output) > 1 or call.integer("storage_order", 0):
         raise call.unsupported("also makes the places of the largest entries")
     kernel, dilation = _window(call), pair(call, "dilations")
-    view = call.picture(call.view())
+    given = call.view(integers=True)  # the largest integer is the largest number
+    view = call.picture(given)
     outer = view.padding
     if outer != NO_PADDING and not (
         never_negative(call.builder, view.source) and _joins(call, view, kernel, dilation)
@@ -67,7 +68,7 @@ def _max_pool(call: Call) -> Value:
     size = padded_size(call.shape(view.source)[2:], outer)
     padding = added(sides(call, size, kernel, stride, dilation), outer)
     op = MaxPool2d(kernel, stride, padding, dilation, bool(call.integer("ceil_mode", 0)))
-    return call.plain(call.add(op, view.source))
+    return replace(call.plain(call.add(op, view.source)), levels=given.levels)
 
 
 def _avg_pool(call: Call) -> Value:

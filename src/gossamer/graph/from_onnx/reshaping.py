@@ -7,13 +7,14 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from gossamer.graph.from_onnx.axes import moved, new_shape, squeezed, unsqueezed
-from gossamer.graph.from_onnx.builder import Call, Constant, Value
+from gossamer.graph.from_onnx.builder import Call, Value
+from gossamer.graph.from_onnx.constant import Constant
 from gossamer.graph.from_onnx.view import transposed
 from gossamer.graph.ops import Shape
 
 
 def _same(call: Call) -> Value:
-    return call.view()
+    return call.view(integers=True)
 
 
 def _dropout(call: Call) -> Value:
@@ -34,14 +35,14 @@ def _cast(call: Call) -> Value:
 
 def _reshaped(shape: Callable[[Call, Shape], Shape]) -> Callable[[Call], Value]:
     def handler(call: Call) -> Value:
-        view = call.view()
+        view = call.view(integers=True)
         return call.reshape(view, shape(call, call.sizes(view)))
 
     return handler
 
 
 def _transpose(call: Call) -> Value:
-    view = call.view()
+    view = call.view(integers=True)
     axes = moved(call, len(view.axes))
     if axes[0] != 0:
         raise call.unsupported("moves the batch")
@@ -58,7 +59,9 @@ def _expand(call: Call) -> Value:
 
 def _shape(call: Call) -> Value:
     """Return the sizes at the example: what is made of them is checked at other sizes later."""
-    sizes = call.sizes(call.view())[call.integer("start", 0) : call.attributes.get("end")]
+    sizes = call.sizes(call.view(integers=True))[
+        call.integer("start", 0) : call.attributes.get("end")
+    ]
     return Constant(np.array(sizes, np.int64))
 
 

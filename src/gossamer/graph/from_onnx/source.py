@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -68,6 +68,8 @@ def take_apart(
     opsets = _opsets(model)
     model = _inlined(model, limits)
     graph = model.graph
+    if not all(isinstance(text, str) for text in _texts(model)):
+        raise FormatError("a name is not text in UTF-8")
     stored = {t.name: t for t in graph.initializer} | {
         t.values.name: t for t in graph.sparse_initializer
     }
@@ -172,6 +174,21 @@ def _expanded(model: ModelProto) -> int:
         return count(model.graph.node)
     except RecursionError:
         raise FormatError("functions use each other too deeply") from None
+
+
+def _texts(model: ModelProto) -> Iterator[str | bytes]:
+    """Yield all names in a model; one that is not UTF-8 comes as bytes."""
+    graph = model.graph
+    yield graph.name
+    for named in (*graph.input, *graph.output, *graph.initializer):
+        yield named.name
+    for sparse in graph.sparse_initializer:
+        yield sparse.values.name
+    for note in model.metadata_props:
+        yield from (note.key, note.value)
+    for node in graph.node:
+        yield from (node.name, node.op_type, node.domain, *node.input, *node.output)
+        yield from (attribute.name for attribute in node.attribute)
 
 
 def _needed(graph: GraphProto) -> tuple[NodeProto, ...]:

@@ -14,7 +14,7 @@ from math import prod
 
 import numpy as np
 
-from gossamer.graph.ops import Padding, Shape
+from gossamer.graph.ops import Padding, Quantise, Shape
 
 NO_PADDING: Padding = (0, 0, 0, 0)
 
@@ -30,6 +30,7 @@ class View:
         order: which channel of the source stands where, with an axis for each C.
         padding: zeros around the picture, not yet in the source.
         label: what to call a node that makes the array itself.
+        levels: by which the file holds the array as integers, None if as real numbers.
     """
 
     source: str
@@ -37,6 +38,7 @@ class View:
     order: np.ndarray
     padding: Padding = NO_PADDING
     label: str = ""
+    levels: Quantise | None = None
 
     def sizes(self, shape: Shape) -> Shape:
         """Return the shape of the array, given that of the source."""

@@ -16,6 +16,7 @@ from gossamer.graph.ops import (
     GlobalAvgPool,
     Linear,
     MaxPool2d,
+    Quantise,
     ScaleShift,
 )
 from gossamer.graph.rewrite.edit import drop_node, only_reader, rename_value, with_reordered
@@ -54,7 +55,7 @@ def _step(graph: Graph, name: str) -> Graph | None:
         case ScaleShift():
             graph = with_reordered(graph, reader, ("scale", "shift"), np.argsort(order))
             return _exchange(graph, permute, graph.node(reader.name), permute.op)
-        case Activation() | MaxPool2d() | AvgPool2d() | GlobalAvgPool():
+        case Activation() | MaxPool2d() | AvgPool2d() | GlobalAvgPool() | Quantise():
             return _exchange(graph, permute, reader, permute.op)
         case Flatten():
             features = np.arange(infer_shapes(graph)[reader.name][1])

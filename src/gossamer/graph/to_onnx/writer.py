@@ -1,15 +1,13 @@
-"""Graph → ONNX, float32, operator set 17. The onnx package is imported on use."""
+"""The ONNX nodes of a graph's nodes."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gossamer.errors import GraphError, MissingDependencyError
+from gossamer.errors import GraphError
 from gossamer.graph.graph import Graph, Node
 from gossamer.graph.ops import (
     Activation,
@@ -25,70 +23,18 @@ from gossamer.graph.ops import (
     LocalResponseNorm,
     MaxPool2d,
     Multiply,
+    Quantise,
     ScaleShift,
     Softmax,
 )
-from gossamer.graph.verify import infer_shapes, verify
-from gossamer.replacing import replacing
+from gossamer.graph.to_onnx.levels import bias_grid, onnx_levels, weight_grid
+from gossamer.graph.verify import infer_shapes
 
 if TYPE_CHECKING:
-    from onnx import ModelProto, NodeProto
-
-OPERATOR_SET = 17
-IR_VERSION = 8
-RECORD_NOTE = "gossamer.record"
-"""Key under which the model says how a picture becomes its input."""
+    from onnx import NodeProto
 
 
-def to_onnx(graph: Graph) -> ModelProto:
-    """Return the network as an ONNX model of operator set 17, every weight dense float32.
-
-    Axes that are free in the graph are symbolic in the model; its metadata holds the input record.
-    A scale that the graph keeps apart is multiplied into its weight, in float32. The model has
-    passed `onnx.checker`.
-
-    Raises:
-        MissingDependencyError: without the onnx package.
-        GraphError: if the graph is not well formed.
-    """
-    onnx = _onnx()
-    writer = _Writer(onnx, verify(graph))
-    for node in graph.nodes:
-        writer.write(node)
-    if graph.output == graph.input.name:
-        writer.add("Identity", [graph.input.name], "output")
-    model = writer.model()
-    onnx.checker.check_model(model, full_check=True)
-    return model
-
-
-def save_onnx(graph: Graph, path: str | Path) -> Path:
-    """Write the network as an ONNX file, whole or not at all, and return its path.
-
-    Raises:
-        MissingDependencyError: without the onnx package.
-    """
-    target = Path(path)
-    data = to_onnx(graph).SerializeToString()
-    with replacing(target) as partial:
-        partial.write_bytes(data)
-    return target
-
-
-def _onnx() -> Any:
-    try:
-        import onnx
-        import onnx.checker
-        import onnx.helper
-        import onnx.numpy_helper
-    except ImportError:
-        raise MissingDependencyError(
-            "writing ONNX needs the onnx package", hint="pip install 'gossamer[onnx]'"
-        ) from None
-    return onnx
-
-
-class _Writer:
+class Writer:
     """Collects ONNX nodes and initialisers; values keep their names."""
 
     def __init__(self, onnx: Any, graph: Graph) -> None:
@@ -115,6 +61,24 @@ class _Writer:
             name += "_"
         self.arrays[name] = array
         return name
+
+    def weights(self, node: Node) -> list[str]:
+        """Return the names of a layer's weight and bias, integers made real again."""
+        grids = {"weight": weight_grid(self.graph, node)}
+        if "bias" in node.weights:
+            grids["bias"] = bias_grid(self.graph, node)
+        return [
+            self.named_weight(node, role) if grid is None else self._real(node, role, *grid)
+            for role, grid in grids.items()
+        ]
+
+    def _real(self, node: Node, role: str, integers: np.ndarray, scales: np.ndarray) -> str:
+        """Add what makes integers real with one scale for each output channel."""
+        name, output = node.weights[role], f"{node.name}/{role}/real"
+        parts = {"": integers, "/scale": scales, "/zero": np.zeros(len(scales), integers.dtype)}
+        inputs = [self.initialiser(name + suffix, array) for suffix, array in parts.items()]
+        self.add("DequantizeLinear", inputs, output, axis=0)
+        return output
 
     def weight(self, node: Node, role: str) -> np.ndarray:
         """Return a weight, a scale kept apart multiplied into it."""
@@ -144,15 +108,11 @@ class _Writer:
         inputs = list(node.inputs)
         match node.op:
             case Conv2d() as op:
-                weights = [
-                    self.named_weight(node, r) for r in ("weight", "bias") if r in node.weights
-                ]
+                weights = self.weights(node)
                 window = {"strides": op.stride, "pads": op.padding, "dilations": op.dilation}
                 self.add("Conv", [*inputs, *weights], output, group=op.groups, **window)
             case Linear():
-                weights = [
-                    self.named_weight(node, r) for r in ("weight", "bias") if r in node.weights
-                ]
+                weights = self.weights(node)
                 self.add("Gemm", [*inputs, *weights], output, transB=1)
             case ScaleShift():
                 shape = (-1,) + (1,) * (len(self.shapes[node.name]) - 2)
@@ -184,6 +144,8 @@ class _Writer:
             case LocalResponseNorm() as op:
                 terms = {"alpha": op.alpha, "beta": op.beta, "bias": op.k}
                 self._normalise(inputs[0], op.size, terms, output)
+            case Quantise() as op:
+                self._quantise(inputs[0], op, output)
             case Flatten():
                 self.add("Flatten", inputs, output, axis=1)
 
@@ -198,6 +160,22 @@ class _Writer:
             source = padded
         positions = self.initialiser(f"{output}/order", np.array(order, np.int64))
         self.add("Gather", [source, positions], output, axis=1)
+
+    def _quantise(self, source: str, op: Quantise, output: str) -> None:
+        """Round to levels and make them real again, clipped between if not all are used."""
+        dtype, zero, *used = onnx_levels(op)
+        scale = self.initialiser(f"{output}/scale", np.array(op.scale, np.float32))
+        grid = [scale, self.initialiser(f"{output}/zero", np.array(zero, dtype))]
+        levels = f"{output}/levels"
+        self.add("QuantizeLinear", [source, *grid], levels)
+        if used != [np.iinfo(dtype).min, np.iinfo(dtype).max]:
+            bounds = [
+                self.initialiser(f"{output}/{label}", np.array(bound, dtype))
+                for label, bound in zip(("low", "high"), used, strict=True)
+            ]
+            self.add("Clip", [levels, *bounds], f"{output}/clipped")
+            levels = f"{output}/clipped"
+        self.add("DequantizeLinear", [levels, *grid], output)
 
     def _multiply(self, inputs: list[str], output: str) -> None:
         """Multiply; a factor a channel gets the axes that it lacks."""
@@ -238,33 +216,6 @@ class _Writer:
                 self.add("HardSwish", [source], output)
             case _:
                 self.add("Identity", [source], output)
-
-    def model(self) -> ModelProto:
-        """Return the model of everything added."""
-        helper, float32 = self.onnx.helper, self.onnx.TensorProto.FLOAT
-        graph = self.graph
-        output = "output" if graph.output == graph.input.name else graph.output
-        sizes = [
-            "NCHW"[axis] if axis in graph.input.free else size
-            for axis, size in enumerate(graph.input.example)
-        ]
-        rank = len(self.shapes[graph.output])
-        free_batch = "N" if 0 in graph.input.free else self.shapes[graph.output][0]
-        out_sizes = [free_batch, *([None] * (rank - 1))]
-        proto = helper.make_graph(
-            self.nodes,
-            graph.name or "network",
-            [helper.make_tensor_value_info(graph.input.name, float32, sizes)],
-            [helper.make_tensor_value_info(output, float32, out_sizes)],
-            [self.onnx.numpy_helper.from_array(a, name) for name, a in self.arrays.items()],
-        )
-        opset = [helper.make_opsetid("", OPERATOR_SET)]
-        model = helper.make_model(
-            proto, opset_imports=opset, ir_version=IR_VERSION, producer_name="gossamer"
-        )
-        if graph.record is not None:
-            helper.set_model_props(model, {RECORD_NOTE: json.dumps(graph.record.to_dict())})
-        return model
 
 
 def _window(op: MaxPool2d | AvgPool2d) -> dict[str, Any]:

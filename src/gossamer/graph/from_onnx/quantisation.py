@@ -1,0 +1,127 @@
+"""Values rounded to levels: QuantizeLinear and the DequantizeLinear behind it.
+
+In the graph a value stays a real number, so that the pair is one operator: `quantise`. What stands
+between the two in the file, integers, is the same value here, marked with the levels it is on.
+Constants that are dequantised keep their integers, for a weight to be held by them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from gossamer.graph.from_onnx.axes import axis_of
+from gossamer.graph.from_onnx.builder import Call, Value
+from gossamer.graph.from_onnx.constant import Constant, Grid
+from gossamer.graph.from_onnx.view import View
+from gossamer.graph.ops import Quantise
+
+_LEVELS = {"uint8": (0, 255), "int8": (-128, 127), "uint4": (0, 15), "int4": (-8, 7)}
+
+
+def _quantise(call: Call) -> Value:
+    value = call.input(0)
+    if isinstance(value, Constant):
+        return _quantised_constant(call, value)
+    op, view = _levels(call, _zero_point(call)), call.view()
+    maker = call.builder.makers.get(view.source)
+    if maker is not None and maker.op == op:  # rounding twice is rounding once
+        return replace(view, levels=op)
+    # Zero is a level, so that zeros around the picture can stay outside.
+    return replace(view, source=call.add(op, view.source), levels=op)
+
+
+def _dequantise(call: Call) -> Value:
+    value = call.input(0)
+    if isinstance(value, Constant):
+        return _dequantised_constant(call, value)
+    view = call.view(integers=True)
+    if view.levels is None:
+        raise call.unsupported("has an input that no QuantizeLinear made")
+    op = _levels(call, _zero_point(call))
+    if (op.scale, op.zero_point) != (view.levels.scale, view.levels.zero_point):
+        raise call.unsupported("has another scale or zero point than its QuantizeLinear")
+    return replace(view, levels=None)
+
+
+def clipped(call: Call, view: View, low: float | None, high: float | None) -> View:
+    """Return a view of integers that keeps only the levels low…high."""
+    op, maker = view.levels, call.builder.makers[view.source]
+    assert op is not None
+    low, high = (
+        bound if given is None else int(given) for bound, given in ((op.low, low), (op.high, high))
+    )
+    op = replace(op, low=max(op.low, low), high=min(op.high, high))
+    # Rounding to fewer levels is the same before and after rounding to all of them.
+    source = maker.inputs[0] if isinstance(maker.op, Quantise) else view.source
+    return replace(view, source=call.add(op, source), levels=op)
+
+
+def _zero_point(call: Call) -> np.ndarray:
+    """Return the zero point, whose type is that of the levels."""
+    given = call.constant(2)
+    if given is not None:
+        return given.array
+    if call.integer("output_dtype", 0):
+        raise call.unsupported("names its type but no zero point")
+    return np.zeros((), np.uint8)
+
+
+def _levels(call: Call, zero: np.ndarray) -> Quantise:
+    """Return the operator that a pair of one scale for the whole value means."""
+    scale = call.needed(1).array
+    if zero.dtype.name not in _LEVELS:
+        raise call.unsupported(f"to {zero.dtype.name} is not in the graph: eight bits at most")
+    if scale.size != 1 or zero.size != 1:
+        raise call.unsupported("of values is in the graph with one scale for all channels only")
+    low, high = _LEVELS[zero.dtype.name]
+    return Quantise(float(np.float32(scale.item())), int(zero.item()), low, high)
+
+
+def _quantised_constant(call: Call, value: Constant) -> Constant:
+    """Round a constant to integers, as files with pseudo-quantised weights ask for."""
+    zero = _zero_point(call)
+    if zero.dtype.name not in _LEVELS:
+        raise call.unsupported(f"to {zero.dtype.name} is not computed")
+    scale, offset = _spread(call, value.array, call.needed(1).array, zero)
+    low, high = _LEVELS[zero.dtype.name]
+    with np.errstate(all="ignore"):
+        levels = np.rint(value.array.astype(np.float32) / scale) + offset
+    return Constant(np.clip(levels, low, high).astype(zero.dtype), value.origin)
+
+
+def _dequantised_constant(call: Call, value: Constant) -> Constant:
+    array = value.array
+    if array.dtype.name not in (*_LEVELS, "int32"):
+        raise call.unsupported(f"of {array.dtype.name} is not computed")
+    given = call.constant(2)
+    zero = np.zeros((), array.dtype) if given is None else given.array
+    scales = call.needed(1).array
+    scale, offset = _spread(call, array, scales, zero)
+    integers = array.astype(np.int32) - offset.astype(np.int32)
+    axis = axis_of(call, call.integer("axis", 1), array.ndim) if scales.size > 1 else None
+    with np.errstate(all="ignore"):
+        real = integers.astype(np.float32) * scale
+    origin = value.origin.removesuffix("_quantized") if value.origin else None
+    return Constant(real, origin, Grid(integers, scales.astype(np.float32).ravel(), axis))
+
+
+def _spread(
+    call: Call, array: np.ndarray, scale: np.ndarray, zero: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return scale and zero point as float32 that broadcast along their axis of the array."""
+    if call.integer("block_size", 0) or scale.ndim > 1:
+        raise call.unsupported("has scales for blocks")
+    shape = [1] * array.ndim
+    if scale.size > 1:
+        shape[axis_of(call, call.integer("axis", 1), array.ndim)] = scale.size
+    zeros = np.broadcast_to(zero.astype(np.float32).ravel(), scale.size)
+    return scale.astype(np.float32).reshape(shape), zeros.reshape(shape)
+
+
+HANDLERS: Mapping[str, Callable[[Call], Value]] = {
+    "QuantizeLinear": _quantise,
+    "DequantizeLinear": _dequantise,
+}
