@@ -1,0 +1,127 @@
+"""Random cases, by seed, in a process of their own: a fault ends it, and the seed is known.
+
+    python -m tests.compile.random_cases FIRST COUNT
+
+Each seed is printed before its case is tried.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import subprocess
+import sys
+import traceback
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from unittest.mock import patch
+
+import numpy as np
+
+from gossamer.compile import compile as compiling
+from gossamer.compile.bind import Binding
+from gossamer.compile.lowering import conv_candidates
+from gossamer.graph import Graph
+from gossamer.graph.ops import ACTIVATIONS
+from tests.compile.graphs import program
+from tests.compile.guard_pages import GuardedBinding, GuardedFromBelow
+from tests.compile.not_finite import assert_allowed
+from tests.compile.random_graphs import random_graph
+
+TOLERANCE = 3e-5
+BLOCK = 500
+NOT_FINITE = ((np.nan,), (np.inf,), (-np.inf,), (np.nan, np.inf, -np.inf))
+
+
+@dataclass(frozen=True)
+class Case:
+    """A graph, what it is fed, and how it is compiled.
+
+    Args:
+        graph: the network.
+        x: its input.
+        options: lanes, threads and whether kernels are measured.
+        binding: what places memory.
+        small: whether caches and offsets count as small, so that small layers are treated as large.
+    """
+
+    graph: Graph
+    x: np.ndarray
+    options: dict
+    binding: type[Binding]
+    small: bool
+
+
+def case(seed: int) -> Case:
+    """Return the case of a seed; most lie between guard pages.
+
+    Seeds of one block have vector width and activations in common, and so many kernels.
+    """
+    block = np.random.default_rng([seed // BLOCK])
+    lanes = int(block.choice([4, 8, 16]))
+    activations = ["identity", "relu", *block.choice(ACTIVATIONS, 2)]
+    rng = np.random.default_rng(seed)
+    graph = random_graph(rng, activations)
+    x = rng.standard_normal((int(rng.integers(1, 3)), *graph.input.example[1:])).astype(np.float32)
+    if rng.random() < 0.3:
+        where = rng.random(x.shape) < rng.choice([0.005, 0.05])
+        kinds = NOT_FINITE[int(rng.integers(len(NOT_FINITE)))]
+        x = np.where(where, rng.choice(kinds, x.shape), x).astype(np.float32)
+    options = {
+        "lanes": lanes,
+        "threads": int(rng.choice([1, 1, 1, 1, 1, 1, 2, 3])),
+        "measure": bool(rng.random() < 0.05),
+    }
+    small = rng.random() < 0.15
+    bindings = [Binding]
+    if os.name == "posix":
+        bindings += [GuardedBinding, GuardedFromBelow]
+    return Case(graph, x, options, bindings[int(rng.integers(len(bindings)))], bool(small))
+
+
+def check(seed: int) -> None:
+    """Compare a case with the interpreter, twice: the second time the memory was used before."""
+    tried = case(seed)
+    with ExitStack() as changes:
+        changes.enter_context(patch.object(compiling, "Binding", tried.binding))
+        if tried.small:
+            changes.enter_context(patch.object(conv_candidates, "CACHE_BYTES", (1024, 2048)))
+            changes.enter_context(patch.object(conv_candidates, "LARGEST_NARROW", 20))
+        compiled = program(tried.graph, **tried.options)
+    with compiled:
+        for _ in range(2):
+            assert_allowed(tried.graph, tried.x, compiled(tried.x), TOLERANCE)
+
+
+def run_apart(first: int, count: int) -> None:
+    """Check `count` seeds in a new process; raise AssertionError, naming a seed, if one fails."""
+    command = [sys.executable, "-m", __spec__.name, str(first), str(count)]
+    done = subprocess.run(
+        command,
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, "GOSSAMER_CACHE": ""},
+        capture_output=True,
+        text=True,
+        timeout=1200,
+    )
+    last = done.stdout.rsplit("seed ", 1)[-1].strip()
+    assert done.returncode == 0, f"seed {last}: status {done.returncode}\n{done.stderr[-4000:]}"
+
+
+def main(first: int, count: int) -> str | int:
+    """Check all, also after one failed; return what to exit with."""
+    failed = []
+    faulthandler.enable()
+    for seed in range(first, first + count):
+        print("seed", seed, flush=True)
+        try:
+            check(seed)
+        except Exception:
+            failed.append(seed)
+            print(f"seed {seed}", case(seed), traceback.format_exc(), sep="\n", file=sys.stderr)
+    return f"failed: {failed}" if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(int(sys.argv[1]), int(sys.argv[2])))

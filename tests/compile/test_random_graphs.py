@@ -1,0 +1,33 @@
+"""Random small graphs of all operators equal the interpreter, most of them between guard pages."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from gossamer.compile.lowering.lower import LOWERINGS
+from gossamer.graph.verify import verify
+from tests.compile.random_cases import BLOCK, case, run_apart
+
+BLOCKS = 200
+
+
+def test_the_cases_have_all_operators_and_are_well_formed() -> None:
+    cases = [case(seed) for seed in range(200)]
+    for tried in cases:
+        verify(tried.graph)
+    found = Counter(type(node.op) for tried in cases for node in tried.graph.nodes)
+    assert set(found) == set(LOWERINGS)
+    assert {tried.options["threads"] for tried in cases} == {1, 2, 3}
+    assert case(7).x.tobytes() == case(7).x.tobytes()
+
+
+def test_some_random_graphs() -> None:
+    run_apart(0, 60)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("block", range(BLOCKS))
+def test_a_hundred_thousand_random_graphs(block: int) -> None:
+    run_apart(block * BLOCK, BLOCK)
