@@ -2,6 +2,10 @@
 
 Products are accumulated in float64 and rounded once to float32, so that the interpreter is closer
 to the exact result than any kernel that is compared with it.
+
+Infinities and NaN are values like others: a weight of zero times an infinity is NaN. Programs may
+skip weights that are zero, and then give the number that the other weights make instead of that NaN
+(docs/design/0005-infinities-and-tiny-numbers.md); all else that is not NaN here is the same there.
 """
 
 from __future__ import annotations
