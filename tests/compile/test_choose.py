@@ -10,6 +10,7 @@ from gossamer.compile.bind import kernel_code
 from gossamer.compile.compile import compile
 from gossamer.graph import Graph, interpret
 from gossamer.graph.ops import Conv2d
+from gossamer.runtime.workers import Workers
 from tests.compile.graphs import single, sparse_array
 
 
@@ -30,7 +31,7 @@ def test_a_few_of_the_likeliest_are_timed_and_the_fastest_runs(
 ) -> None:
     timed: list[int] = []
 
-    def slower_and_slower(steps: list[int]) -> list[float]:
+    def slower_and_slower(steps: list[int], workers: Workers) -> list[float]:
         timed.append(len(steps))
         return [float(place + 1) for place in range(len(steps))]
 
@@ -45,7 +46,7 @@ def test_a_few_of_the_likeliest_are_timed_and_the_fastest_runs(
 
 def test_times_are_of_one_call(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = {7: 3e-6, 8: 2e-3, 9: 0.0}
-    monkeypatch.setattr(choose, "_time_s", lambda step, times: clock[step] * times)
+    monkeypatch.setattr(choose, "_time_s", lambda step, times, _: clock[step] * times)
     assert choose._times_us([7, 8, 9]) == pytest.approx([3.0, 2000.0, 0.0])
 
 

@@ -32,7 +32,7 @@ def pictures(count: int, seed: int = 0) -> np.ndarray:
 @pytest.mark.parametrize("threads", [1, 2, 3])
 def test_each_image_of_a_batch_by_itself(graph: Graph, threads: int) -> None:
     x = pictures(5)
-    with compile(graph, threads) as program:
+    with compile(graph, threads, measure=False) as program:
         together = program(x)
         assert np.array_equal(together, np.concatenate([program(x[i : i + 1]) for i in range(5)]))
     assert np.allclose(together, interpret(graph, x), atol=1e-5)
@@ -65,7 +65,7 @@ def test_an_empty_batch_is_refused(graph: Graph) -> None:
 def test_several_callers_take_turns(graph: Graph) -> None:
     inputs = [pictures(3, seed) for seed in range(6)]
     results: dict[int, np.ndarray] = {}
-    with compile(graph, 2) as program:
+    with compile(graph, 2, measure=False) as program:
         expected = [program(x) for x in inputs]
 
         def call(index: int) -> None:
@@ -82,7 +82,7 @@ def test_several_callers_take_turns(graph: Graph) -> None:
 
 def test_workers_wake_after_they_slept(graph: Graph) -> None:
     x = pictures(1)
-    with compile(graph, 2) as program:
+    with compile(graph, 2, measure=False) as program:
         expected = program(x)
         for _ in range(3):
             threading.Event().wait(0.02)
@@ -91,7 +91,7 @@ def test_workers_wake_after_they_slept(graph: Graph) -> None:
 
 def test_closing_ends_the_threads(graph: Graph) -> None:
     before = threading.active_count()
-    program = compile(graph, 3)
+    program = compile(graph, 3, measure=False)
     assert threading.active_count() == before + 2
     program.close()
     program.close()
@@ -102,7 +102,7 @@ def test_closing_ends_the_threads(graph: Graph) -> None:
 
 @forks
 def test_a_forked_child_is_told_to_compile_again(graph: Graph) -> None:
-    with compile(graph, 2) as program:
+    with compile(graph, 2, measure=False) as program:
 
         def child() -> bool:
             with pytest.raises(ProgramError, match="fork"):
@@ -148,7 +148,7 @@ def in_child(call: Callable[[], bool]) -> bool:
 @pytest.mark.parametrize("threads", [1, 2])
 def test_all_threads_take_tiny_numbers_as_zero(graph: Graph, threads: int) -> None:
     x = np.full((1, 4, 9, 9), 1e-39, np.float32)
-    with compile(graph, threads) as program:
+    with compile(graph, threads, measure=False) as program:
         assert not program(x).any()
     assert interpret(graph, x).any()
 

@@ -32,7 +32,7 @@ def test_an_interrupted_call_does_not_disturb_the_next(
         time.sleep(0.01)  # the worker wakes and waits at the first barrier
         raise KeyboardInterrupt
 
-    with compile(graph, 2) as program:
+    with compile(graph, 2, measure=False) as program:
         monkeypatch.setattr(threading.Event, "set", interrupted)
         with pytest.raises(KeyboardInterrupt):
             program(batches[0])
@@ -42,7 +42,7 @@ def test_an_interrupted_call_does_not_disturb_the_next(
 
 def test_a_forgotten_program_ends_its_threads(graph: Graph) -> None:
     before = threading.active_count()
-    program = compile(graph, 3)
+    program = compile(graph, 3, measure=False)
     assert threading.active_count() == before + 2
     del program
     gc.collect()
@@ -53,5 +53,5 @@ def test_a_graph_that_cannot_be_compiled_leaves_no_threads() -> None:
     before = threading.active_count()
     graph = single(Conv2d(), (1, 1, 2**15, 2**15), weight=np.ones((1, 1, 1, 1), np.float32))
     with pytest.raises(CompileError, match="too large"):
-        compile(graph, 3)
+        compile(graph, 3, measure=False)
     assert threading.active_count() == before

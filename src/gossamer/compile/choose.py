@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from time import perf_counter
 
 from gossamer.compile.bind import Binding, Bound
@@ -10,6 +11,7 @@ from gossamer.compile.step import Choice, Step
 from gossamer.compile.timings import Times, Timings
 from gossamer.runtime.native import native_loop
 from gossamer.runtime.plan import StepReport
+from gossamer.runtime.workers import Workers
 
 MOST_TIMED = 3
 """Choices of a step that are timed, the likeliest: a fourth made networks less than two percent
@@ -20,7 +22,7 @@ SAMPLE_S = 0.0003
 
 
 def choose(
-    steps: Sequence[Step], binding: Binding, timings: Timings | None
+    steps: Sequence[Step], binding: Binding, timings: Timings | None, threads: int
 ) -> tuple[list[Bound], list[StepReport]]:
     """Return the chosen way to run each step, and the report of why.
 
@@ -29,26 +31,28 @@ def choose(
         binding: of those steps.
         timings: what was measured before; what is measured now is added. Without it nothing is
             measured, and each step's first candidate runs.
+        threads: that run each step, in measuring as in use.
     """
     chosen, reports = [], []
-    for step in steps:
-        if timings is None or len(step.choices) == 1:
-            bound, times, reason = binding.bind(step.choices[0]), {}, _unmeasured(step)
-        elif times := timings.find(step):
-            bound, reason = binding.bind(_fastest(step, times)), "fastest measured before"
-        else:
-            bound, times = _measure(step, binding)
-            timings.add(step, times)
-            reason = "fastest measured"
-        chosen.append(bound)
-        reports.append(_report(step, bound.choice, times, reason))
+    with closing(Workers(threads if timings else 1)) as workers:
+        for step in steps:
+            if timings is None or len(step.choices) == 1:
+                bound, times, reason = binding.bind(step.choices[0]), {}, _unmeasured(step)
+            elif times := timings.find(step):
+                bound, reason = binding.bind(_fastest(step, times)), "fastest measured before"
+            else:
+                bound, times = _measure(step, binding, workers)
+                timings.add(step, times)
+                reason = "fastest measured"
+            chosen.append(bound)
+            reports.append(_report(step, bound.choice, times, reason))
     return chosen, reports
 
 
-def _measure(step: Step, binding: Binding) -> tuple[Bound, Times]:
+def _measure(step: Step, binding: Binding, workers: Workers) -> tuple[Bound, Times]:
     """Return the fastest of the step's likeliest choices, and the times of all of them."""
     tried = [binding.bind(choice) for choice in step.choices[:MOST_TIMED]]
-    times_us = _times_us([bound.step.ctypes.data for bound in tried])
+    times_us = _times_us([bound.step.ctypes.data for bound in tried], workers)
     best = tried[times_us.index(min(times_us))]
     return best, {bound.choice.label: t for bound, t in zip(tried, times_us, strict=True)}
 
@@ -58,22 +62,26 @@ def _fastest(step: Step, times: Times) -> Choice:
     return min(step.choices, key=lambda choice: times.get(choice.label, float("inf")))
 
 
-def _times_us(steps: Sequence[int]) -> list[float]:
-    """Return the least time of each step, by address, of a few samples; thread 0's share only.
+def _times_us(steps: Sequence[int], workers: Workers | None = None) -> list[float]:
+    """Return the least time of each step, by address, of a few samples; alone or on all workers.
 
     All take turns, so that something else on the machine that lasts for a while disturbs all.
     """
-    calls = [max(1, int(SAMPLE_S / max(_time_s(step, 1), 1e-7))) for step in steps]
+    calls = [max(1, int(SAMPLE_S / max(_time_s(step, 1, workers), 1e-7))) for step in steps]
     samples = [
-        [_time_s(step, times) / times for step, times in zip(steps, calls, strict=True)]
+        [_time_s(step, times, workers) / times for step, times in zip(steps, calls, strict=True)]
         for _ in range(SAMPLES)
     ]
     return [1e6 * min(of_step) for of_step in zip(*samples, strict=True)]
 
 
-def _time_s(step: int, times: int) -> float:
+def _time_s(step: int, times: int, workers: Workers | None) -> float:
     start = perf_counter()
-    native_loop().repeat(step, 1, times)
+    if workers is None or workers.threads == 1:
+        native_loop().repeat(step, 1, times)
+    else:
+        for _ in range(times):
+            workers.run(step, 1)
     return perf_counter() - start
 
 

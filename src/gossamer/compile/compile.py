@@ -8,6 +8,7 @@ from math import prod
 from gossamer.compile.bind import Binding
 from gossamer.compile.choose import choose
 from gossamer.compile.lowering.lower import lower
+from gossamer.compile.threads import share_out
 from gossamer.compile.timings import Timings
 from gossamer.errors import SpecError
 from gossamer.graph.graph import Graph
@@ -23,7 +24,8 @@ def compile(graph: Graph, threads: int = 1, *, measure: bool = True) -> Program:
 
     Args:
         graph: a network.
-        threads: that run it, 1…256.
+        threads: that run it at most, 1…256; a small network runs on as many as make it fastest,
+            maybe on one.
         measure: time the candidate kernels of each layer and keep the fastest; without it the
             likeliest is taken and compiling is quicker. The results are the same either way, to
             rounding. Times are remembered for equal layers, and on disk for the next process
@@ -56,10 +58,20 @@ def compile(graph: Graph, threads: int = 1, *, measure: bool = True) -> Program:
 def make_plan(
     graph: Graph, target: Target, threads: int, measure: bool, image_shape: Shape
 ) -> Plan:
-    """Return the plan of a graph for images of one shape, (C, H, W) or (F,)."""
+    """Return the fastest plan of a graph for images of one shape, (C, H, W) or (F,).
+
+    Unmeasured, it runs on all the threads.
+    """
+    plan_of = partial(_plan, graph, target, image_shape, measure)
+    return share_out(plan_of, threads) if measure else plan_of(threads)
+
+
+def _plan(graph: Graph, target: Target, image_shape: Shape, measure: bool, threads: int) -> Plan:
+    """Return a plan that `threads` threads run."""
     lowered = lower(graph, image_shape, target, threads)
     binding = Binding(lowered, target)
-    choices, reports = choose(lowered.steps, binding, Timings(target, threads) if measure else None)
+    timings = Timings(target, threads) if measure else None
+    choices, reports = choose(lowered.steps, binding, timings, threads)
     steps, tables = binding.gather(choices)
     return Plan(
         steps=steps,
@@ -70,4 +82,5 @@ def make_plan(
         tables=tables,
         code=tuple({choice.code: None for choice in choices}),
         reports=tuple(reports),
+        threads=threads,
     )

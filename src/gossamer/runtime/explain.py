@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gossamer.runtime.plan import StepReport
+from gossamer.runtime.plan import Plan, StepReport
+
+
+def format_plan(plan: Plan) -> str:
+    """Return how many threads run a plan and why, and the table of its steps."""
+    threads = "1 thread" if plan.threads == 1 else f"{plan.threads} threads"
+    reason = f" ({plan.threads_reason})" if plan.threads_reason else ""
+    return f"{threads}{reason}\n{format_reports(plan.reports)}"
 
 
 def format_reports(reports: Sequence[StepReport]) -> str:

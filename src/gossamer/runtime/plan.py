@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,7 +20,7 @@ class StepReport:
     Args:
         node: name of the graph's node.
         kernel: label of the kernel that runs.
-        time_us: measured time of the chosen kernel, one thread; None if it had no rival.
+        time_us: measured time of the chosen kernel; None if it had no rival.
         others: label → measured time of what else was tried, in microseconds.
         macs: of the dense operator, one image.
         effective_macs: the same, zeros of the weight not counted.
@@ -48,6 +49,8 @@ class Plan:
         tables: everything else that the steps point to.
         code: the machine code of its kernels.
         reports: one a step.
+        threads: that run it.
+        threads_reason: why so many.
     """
 
     steps: np.ndarray
@@ -58,3 +61,10 @@ class Plan:
     tables: tuple[np.ndarray, ...]
     code: tuple[Code, ...]
     reports: tuple[StepReport, ...]
+    threads: int = 1
+    threads_reason: str = ""
+
+    @cached_property
+    def job(self) -> tuple[int, int]:
+        """The address and the length of the table of steps."""
+        return self.steps.ctypes.data, len(self.steps)

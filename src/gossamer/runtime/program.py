@@ -13,7 +13,7 @@ import numpy as np
 from gossamer.errors import DataError, ProgramError
 from gossamer.graph.graph import Graph
 from gossamer.graph.verify import infer_shapes
-from gossamer.runtime.explain import format_reports
+from gossamer.runtime.explain import format_plan
 from gossamer.runtime.native import native_loop
 from gossamer.runtime.plan import Plan
 from gossamer.runtime.workers import Workers
@@ -33,11 +33,11 @@ class Program:
     Args:
         graph: what it computes.
         planner: image shape → plan.
-        threads: that run it, ≥ 1.
+        threads: that run it at most, ≥ 1; each plan says how many run it.
 
     Attributes:
         graph: what it computes.
-        threads: that run it.
+        threads: that run it at most.
     """
 
     def __init__(
@@ -49,10 +49,9 @@ class Program:
         self._locks: dict[int, threading.Lock] = {}
         self._loop = native_loop()
         self._is_closed = False
+        self._workers: dict[int, Workers] = {}
+        weakref.finalize(self, _close_all, self._workers)
         self.plan_for(graph.input.example[1:])
-        self._workers = Workers(threads) if threads > 1 else None
-        if self._workers:
-            weakref.finalize(self, self._workers.close)
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
         """Return the network's output for a batch.
@@ -84,23 +83,24 @@ class Program:
     def plan_for(self, image_shape: tuple[int, ...]) -> Plan:
         """Return the plan for images of (C, H, W) or (F,), making it if it is new."""
         plan = self._plans.pop(image_shape, None) or self._planner(image_shape)
+        if plan.threads > 1 and plan.threads not in self._workers and not self._is_closed:
+            self._workers[plan.threads] = Workers(plan.threads)
         self._plans[image_shape] = plan  # the last used stands last
         while len(self._plans) > PLANS_KEPT:
             del self._plans[next(iter(self._plans))]
         return plan
 
     def explain(self) -> str:
-        """Return, for each layer at the example's size, what runs, what else was tried, and why."""
+        """Return how many threads run the example's size, and for each layer what runs and why."""
         with self._lock():
             plan = self.plan_for(self.graph.input.example[1:])
-        return format_reports(plan.reports)
+        return format_plan(plan)
 
     def close(self) -> None:
         """Stop the threads; further calls raise ProgramError."""
         with self._lock():
-            if self._workers and not self._is_closed:
-                self._workers.close()
             self._is_closed = True
+            _close_all(self._workers)
 
     def __enter__(self) -> Self:
         return self
@@ -115,10 +115,15 @@ class Program:
     def _run(self, plan: Plan) -> None:
         if self._is_closed:
             raise ProgramError("the program is closed", hint="compile the graph again")
-        if self._workers:
-            self._workers.run(plan.steps.ctypes.data, len(plan.steps))
+        if plan.threads > 1:
+            self._workers[plan.threads].run(*plan.job)
         else:
-            self._loop.repeat(plan.steps.ctypes.data, len(plan.steps), 1)
+            self._loop.repeat(*plan.job, 1)
+
+
+def _close_all(workers: dict[int, Workers]) -> None:
+    while workers:
+        workers.popitem()[1].close()
 
 
 def _real_numbers(x: object) -> np.ndarray:
