@@ -15,7 +15,7 @@ ALONE_US = 150.0
 threads that sleep are woken in fifty."""
 SHARED_MACS = 100_000_000
 """A plan with more nonzero MACs takes a millisecond at least, and is shared without asking."""
-RUNS = 7
+RUNS = 15
 
 
 def share_out(plan_of: Callable[[int], Plan], most: int) -> Plan:

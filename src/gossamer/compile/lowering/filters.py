@@ -105,14 +105,31 @@ class Filters:
         """Return the taps where some row is not zero, summed over groups of `count` rows."""
         if count == 1:
             return int(self.counts.sum())
+        if count % 2:
+            return int(np.count_nonzero(_together(self._used(1), count)))
+        return int(np.count_nonzero(_together(self._pairs, count // 2)))
+
+    @cached_property
+    def _pairs(self) -> np.ndarray:
+        return self._used(2)
+
+    def _used(self, count: int) -> np.ndarray:
+        """Return (groups, taps) bool: where some row of each group of `count` is not zero."""
+        if not isinstance(self._held, Entries):
+            return _together(self._held != 0, count)
         used = np.zeros((-(-len(self) // count), self.shape[1]), bool)
-        if isinstance(self._held, Entries):
-            used[self._held.rows // count, self._held.taps] = True
-        else:
-            for first in range(count):
-                rows = self._held[first::count]
-                used[: len(rows)] |= rows != 0
-        return int(np.count_nonzero(used))
+        starts = np.arange(len(self)) // count * self.shape[1]
+        used.ravel()[np.repeat(starts, self.counts) + self._held.taps] = True
+        return used
+
+
+def _together(used: np.ndarray, count: int) -> np.ndarray:
+    """Return where some row of each group of `count` rows is true."""
+    together = np.zeros((-(-len(used) // count), used.shape[1]), bool)
+    for first in range(count):
+        rows = used[first::count]
+        together[: len(rows)] |= rows
+    return together
 
 
 def _values(layout: Codebook) -> np.ndarray:
