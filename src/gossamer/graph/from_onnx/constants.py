@@ -36,8 +36,7 @@ def compute(call: Call) -> tuple[Constant, ...]:
         raise LimitExceededError(
             "makes too large a constant", where=call.place, got=entries, expected=f"≤ {most}"
         )
-    with np.errstate(all="ignore"):
-        made = meaning(call, arrays)
+    made = meaning(call, arrays)
     parts = made if isinstance(made, tuple) else (made,)
     return tuple(Constant(np.asarray(part)) for part in parts)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 from gossamer.errors import FormatError, GossamerError, ShapeError, UnsupportedOperatorError
 from gossamer.graph.from_onnx import quantisation
 from gossamer.graph.from_onnx.builder import Builder, Call, Value
@@ -38,12 +40,10 @@ def convert(source: Source, example: Shape, *, channels_last: bool = False) -> G
     builder = Builder(source, example)
     view = plain(source.input, example)
     builder.values[source.input] = transposed(view, _TO_CHANNELS_LAST) if channels_last else view
-    for node in source.nodes:
-        call = Call(builder, node)
-        for name, value in zip(node.output, _convert(call), strict=False):
-            is_view = isinstance(value, View)
-            builder.values[name] = replace(value, label=call.label) if is_view else value
-    output = _output(builder)
+    with np.errstate(all="ignore"):  # a file may hold NaN and infinities like other numbers
+        for node in source.nodes:
+            _take(builder, Call(builder, node))
+        output = _output(builder)
     used = {weight for node in builder.nodes for weight in node.weights.values()}
     return verify(
         Graph(
@@ -54,6 +54,13 @@ def convert(source: Source, example: Shape, *, channels_last: bool = False) -> G
             name=source.name,
         )
     )
+
+
+def _take(builder: Builder, call: Call) -> None:
+    """Keep the values that one node makes."""
+    for name, value in zip(call.node.output, _convert(call), strict=False):
+        is_view = isinstance(value, View)
+        builder.values[name] = replace(value, label=call.label) if is_view else value
 
 
 def _convert(call: Call) -> tuple[Value, ...]:

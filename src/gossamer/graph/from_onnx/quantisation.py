@@ -15,7 +15,7 @@ import numpy as np
 from gossamer.graph.from_onnx.axes import axis_of
 from gossamer.graph.from_onnx.builder import Call, Value
 from gossamer.graph.from_onnx.constant import Constant, Grid
-from gossamer.graph.from_onnx.view import View
+from gossamer.graph.from_onnx.view import View, is_plain
 from gossamer.graph.ops import Quantise
 
 _LEVELS = {"uint8": (0, 255), "int8": (-128, 127), "uint4": (0, 15), "int4": (-8, 7)}
@@ -26,6 +26,8 @@ def _quantise(call: Call) -> Value:
     if isinstance(value, Constant):
         return _quantised_constant(call, value)
     op, view = _levels(call, _zero_point(call)), call.view()
+    if is_plain(view, 2):  # a picture that is about to be flattened
+        view = call.plain(call.settled(view))
     maker = call.builder.makers.get(view.source)
     if maker is not None and maker.op == op:  # rounding twice is rounding once
         return replace(view, levels=op)
@@ -87,8 +89,7 @@ def _quantised_constant(call: Call, value: Constant) -> Constant:
         raise call.unsupported(f"to {zero.dtype.name} is not computed")
     scale, offset = _spread(call, value.array, call.needed(1).array, zero)
     low, high = _LEVELS[zero.dtype.name]
-    with np.errstate(all="ignore"):
-        levels = np.rint(value.array.astype(np.float32) / scale) + offset
+    levels = np.rint(value.array.astype(np.float32) / scale) + offset
     return Constant(np.clip(levels, low, high).astype(zero.dtype), value.origin)
 
 
@@ -102,8 +103,7 @@ def _dequantised_constant(call: Call, value: Constant) -> Constant:
     scale, offset = _spread(call, array, scales, zero)
     integers = array.astype(np.int32) - offset.astype(np.int32)
     axis = axis_of(call, call.integer("axis", 1), array.ndim) if scales.size > 1 else None
-    with np.errstate(all="ignore"):
-        real = integers.astype(np.float32) * scale
+    real = integers.astype(np.float32) * scale
     origin = value.origin.removesuffix("_quantized") if value.origin else None
     return Constant(real, origin, Grid(integers, scales.astype(np.float32).ravel(), axis))
 
