@@ -9,7 +9,7 @@ import pytest
 from onnx import ModelProto, TensorProto, helper
 
 from gossamer.graph import interpret
-from gossamer.graph.from_onnx import from_onnx, quantisation
+from gossamer.graph.from_onnx import from_onnx, integer_layers, quantisation
 from gossamer.graph.from_onnx.operators import HANDLERS
 from tests.graph.from_onnx.conftest import assert_reads, make_model, node, run_onnx
 
@@ -405,7 +405,7 @@ def test_equals_onnxruntime(case: str) -> None:
 
 def test_every_operator_has_a_case() -> None:
     used = {n.op_type for nodes, *_ in CASES.values() for n in nodes}
-    assert set(HANDLERS) - set(quantisation.HANDLERS) <= used
+    assert set(HANDLERS) - {*quantisation.HANDLERS, *integer_layers.HANDLERS} <= used
 
 
 CHANNELS_LAST = [node("Transpose", "x", "t", perm=[0, 3, 1, 2])]

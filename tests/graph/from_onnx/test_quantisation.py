@@ -151,6 +151,46 @@ def test_zeros_around_a_picture_stay_for_the_convolution() -> None:
     assert [n.op.kind for n in graph.nodes] == ["quantise", "conv2d"]
 
 
+RESULT = {"ys": np.float32(0.2), "yz": np.uint8(100)}
+
+
+@pytest.mark.parametrize("scales", [SCALES, SCALES[:1]])
+@pytest.mark.parametrize("bias", ["", " b"])
+def test_layers_of_integers_are_layers_between_levels(scales: np.ndarray, bias: str) -> None:
+    arrays = X | RESULT | {"w": BYTES, "ws": scales, "wz": np.zeros(scales.shape, np.int8)}
+    if bias:
+        arrays["b"] = RNG.integers(-500, 500, 6).astype(np.int32)
+    nodes = [
+        PAIR[0],
+        node("QLinearConv", f"xq xs xz w ws wz ys yz{bias}", "c", pads=[1, 0, 0, 1]),
+        node("MaxPool", "c", "m", kernel_shape=[2, 2]),
+        node("DequantizeLinear", "m ys yz"),
+    ]
+    graph = from_onnx(make_model(nodes, arrays))
+    assert [n.op.kind for n in graph.nodes] == ["quantise", "conv2d", "quantise", "max_pool2d"]
+    x = (2 * RNG.standard_normal((2, 4, 6, 5))).astype(np.float32)
+    difference = np.abs(interpret(graph, x) - run_onnx(make_model(nodes, arrays), x))
+    assert np.mean(difference > 1e-5) < 0.02  # a value in the middle between two levels
+    assert difference.max() < 0.201
+
+
+def test_matrix_products_of_integers() -> None:
+    matrix = RNG.integers(-127, 128, (4, 6)).astype(np.int8)
+    arrays = X | RESULT | {"w": matrix, "ws": np.float32(0.01), "wz": np.int8(0)}
+    nodes = [
+        PAIR[0],
+        node("QLinearMatMul", "xq xs xz w ws wz ys yz", "c"),
+        node("DequantizeLinear", "c ys yz"),
+    ]
+    model = make_model(nodes, arrays, (8, 4))
+    graph = from_onnx(model)
+    assert list(graph.weights.values()) == [Quantised(matrix.T, np.full(6, 0.01))]
+    x = RNG.standard_normal((8, 4)).astype(np.float32)
+    difference = np.abs(interpret(graph, x) - run_onnx(model, x))
+    assert np.mean(difference > 1e-5) < 0.05
+    assert difference.max() < 0.201
+
+
 REFUSED: dict[str, tuple[list, dict, str]] = {
     "another scale": (
         [PAIR[0], node("DequantizeLinear", "xq other xz")],

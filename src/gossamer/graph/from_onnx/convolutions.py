@@ -8,6 +8,7 @@ import numpy as np
 
 from gossamer.graph.from_onnx.builder import Call, Value
 from gossamer.graph.from_onnx.constant import Constant
+from gossamer.graph.from_onnx.view import View
 from gossamer.graph.ops import Conv2d, Linear, Padding, ScaleShift, Shape
 
 
@@ -48,10 +49,14 @@ def added(a: Padding, b: Padding) -> Padding:
 
 
 def _conv(call: Call) -> Value:
-    weight = call.needed(1)
+    return convolve(call, call.view(), call.needed(1), call.constant(2))
+
+
+def convolve(call: Call, view: View, weight: Constant, bias: Constant | None) -> View:
+    """Return a view of the convolution that a node's attributes describe."""
     if weight.array.ndim != 4:
         raise call.unsupported("is in the graph for pictures (N, C, H, W) only")
-    view = call.picture(call.view())
+    view = call.picture(view)
     stride, dilation = pair(call, "strides"), pair(call, "dilations")
     kernel = weight.array.shape[2:]
     if call.ints("kernel_shape", kernel) != list(kernel):
@@ -63,7 +68,7 @@ def _conv(call: Call) -> Value:
         dilation=dilation,
         groups=call.integer("group", 1),
     )
-    return call.plain(call.add(op, view.source, weight=weight, bias=call.constant(2)))
+    return call.plain(call.add(op, view.source, weight=weight, bias=bias))
 
 
 def padded_size(size: Shape, padding: Padding) -> Shape:
@@ -89,7 +94,7 @@ def _gemm(call: Call) -> Value:
         if bias.array.shape != (features,):
             bias = Constant(np.broadcast_to(bias.array.ravel(), (features,)))
         bias = _times(bias, call.number("beta", 1.0))
-    return _linear(call, weight, bias)
+    return multiply(call, call.view(), weight, bias)
 
 
 def _times(constant: Constant, factor: float) -> Constant:
@@ -99,11 +104,11 @@ def _times(constant: Constant, factor: float) -> Constant:
 
 
 def _matmul(call: Call) -> Value:
-    return _linear(call, call.needed(1).transposed, None)
+    return multiply(call, call.view(), call.needed(1).transposed, None)
 
 
-def _linear(call: Call, weight: Constant, bias: Constant | None) -> Value:
-    view = call.view()
+def multiply(call: Call, view: View, weight: Constant, bias: Constant | None) -> View:
+    """Return a view of a linear layer with a weight (K, F)."""
     if len(view.axes) != 2 or weight.array.ndim != 2:
         raise call.unsupported("is in the graph for arrays (N, F) only")
     return call.plain(call.add(Linear(), call.settled(view), weight=weight, bias=bias))

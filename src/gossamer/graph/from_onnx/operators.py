@@ -8,6 +8,7 @@ from gossamer.graph.from_onnx import (
     arithmetic,
     channels,
     convolutions,
+    integer_layers,
     pooling,
     quantisation,
     reshaping,
@@ -21,4 +22,5 @@ HANDLERS: Mapping[str, Callable[[Call], Value | tuple[Value, ...]]] = {
     **reshaping.HANDLERS,
     **channels.HANDLERS,
     **quantisation.HANDLERS,
+    **integer_layers.HANDLERS,
 }

@@ -25,9 +25,15 @@ def _quantise(call: Call) -> Value:
     value = call.input(0)
     if isinstance(value, Constant):
         return _quantised_constant(call, value)
-    op, view = _levels(call, _zero_point(call)), call.view()
+    view = call.view()
     if is_plain(view, 2):  # a picture that is about to be flattened
         view = call.plain(call.settled(view))
+    return rounded(call, view, 1)
+
+
+def rounded(call: Call, view: View, index: int) -> View:
+    """Return a view rounded to levels, as integers; input `index` is their scale."""
+    op = _levels(call, index)
     maker = call.builder.makers.get(view.source)
     if maker is not None and maker.op == op:  # rounding twice is rounding once
         return replace(view, levels=op)
@@ -36,13 +42,17 @@ def _quantise(call: Call) -> Value:
 
 
 def _dequantise(call: Call) -> Value:
-    value = call.input(0)
-    if isinstance(value, Constant):
-        return _dequantised_constant(call, value)
-    view = call.view(integers=True)
+    if isinstance(call.input(0), Constant):
+        return real_constant(call, 0, call.integer("axis", 1))
+    return real(call, 0)
+
+
+def real(call: Call, index: int) -> View:
+    """Return a view of input `index`, integers whose scale and zero point are the two behind it."""
+    view = call.view(index, integers=True)
     if view.levels is None:
         raise call.unsupported("has an input that no QuantizeLinear made")
-    op = _levels(call, _zero_point(call))
+    op = _levels(call, index + 1)
     if (op.scale, op.zero_point) != (view.levels.scale, view.levels.zero_point):
         raise call.unsupported("has another scale or zero point than its QuantizeLinear")
     return replace(view, levels=None)
@@ -61,9 +71,9 @@ def clipped(call: Call, view: View, low: float | None, high: float | None) -> Vi
     return replace(view, source=call.add(op, source), levels=op)
 
 
-def _zero_point(call: Call) -> np.ndarray:
-    """Return the zero point, whose type is that of the levels."""
-    given = call.constant(2)
+def _zero_point(call: Call, index: int) -> np.ndarray:
+    """Return input `index`, a zero point, whose type is that of the levels."""
+    given = call.constant(index)
     if given is not None:
         return given.array
     if call.integer("output_dtype", 0):
@@ -71,9 +81,9 @@ def _zero_point(call: Call) -> np.ndarray:
     return np.zeros((), np.uint8)
 
 
-def _levels(call: Call, zero: np.ndarray) -> Quantise:
-    """Return the operator that a pair of one scale for the whole value means."""
-    scale = call.needed(1).array
+def _levels(call: Call, index: int) -> Quantise:
+    """Return the rounding that input `index`, one scale for a whole value, and the next mean."""
+    scale, zero = call.needed(index).array, _zero_point(call, index + 1)
     if zero.dtype.name not in _LEVELS:
         raise call.unsupported(f"to {zero.dtype.name} is not in the graph: eight bits at most")
     if scale.size != 1 or zero.size != 1:
@@ -84,39 +94,44 @@ def _levels(call: Call, zero: np.ndarray) -> Quantise:
 
 def _quantised_constant(call: Call, value: Constant) -> Constant:
     """Round a constant to integers, as files with pseudo-quantised weights ask for."""
-    zero = _zero_point(call)
+    zero, axis = _zero_point(call, 2), call.integer("axis", 1)
     if zero.dtype.name not in _LEVELS:
         raise call.unsupported(f"to {zero.dtype.name} is not computed")
-    scale, offset = _spread(call, value.array, call.needed(1).array, zero)
+    scale, offset = _spread(call, value.array, call.needed(1).array, zero, axis)
     low, high = _LEVELS[zero.dtype.name]
     levels = np.rint(value.array.astype(np.float32) / scale) + offset
     return Constant(np.clip(levels, low, high).astype(zero.dtype), value.origin)
 
 
-def _dequantised_constant(call: Call, value: Constant) -> Constant:
+def real_constant(call: Call, index: int, axis: int) -> Constant:
+    """Return input `index`, integers, as real numbers that remember them.
+
+    The two inputs behind it are one scale, or one for each place along an axis, and a zero point.
+    """
+    value = call.needed(index)
     array = value.array
     if array.dtype.name not in (*_LEVELS, "int32"):
         raise call.unsupported(f"of {array.dtype.name} is not computed")
-    given = call.constant(2)
+    given = call.constant(index + 2)
     zero = np.zeros((), array.dtype) if given is None else given.array
-    scales = call.needed(1).array
-    scale, offset = _spread(call, array, scales, zero)
+    scales = call.needed(index + 1).array
+    scale, offset = _spread(call, array, scales, zero, axis)
     integers = array.astype(np.int32) - offset.astype(np.int32)
-    axis = axis_of(call, call.integer("axis", 1), array.ndim) if scales.size > 1 else None
-    real = integers.astype(np.float32) * scale
+    along = axis_of(call, axis, array.ndim) if scales.size > 1 else None
     origin = value.origin.removesuffix("_quantized") if value.origin else None
-    return Constant(real, origin, Grid(integers, scales.astype(np.float32).ravel(), axis))
+    grid = Grid(integers, scales.astype(np.float32).ravel(), along)
+    return Constant(integers.astype(np.float32) * scale, origin, grid)
 
 
 def _spread(
-    call: Call, array: np.ndarray, scale: np.ndarray, zero: np.ndarray
+    call: Call, array: np.ndarray, scale: np.ndarray, zero: np.ndarray, axis: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return scale and zero point as float32 that broadcast along their axis of the array."""
     if call.integer("block_size", 0) or scale.ndim > 1:
         raise call.unsupported("has scales for blocks")
     shape = [1] * array.ndim
     if scale.size > 1:
-        shape[axis_of(call, call.integer("axis", 1), array.ndim)] = scale.size
+        shape[axis_of(call, axis, array.ndim)] = scale.size
     zeros = np.broadcast_to(zero.astype(np.float32).ravel(), scale.size)
     return scale.astype(np.float32).reshape(shape), zeros.reshape(shape)
 
