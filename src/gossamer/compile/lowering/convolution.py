@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -72,13 +73,17 @@ def _add_step(
         tile, kernel, op.stride, op.dilation, shape[1] // op.groups, lowering.target.lanes
     )
     echoes = lowering.is_padded(target)
+    likely = [
+        replace(candidate, kernel=replace(candidate.kernel, echoes=echoes))
+        for candidate in candidates(rows, windows, op.activation, adds=adds)[:MOST_CHOICES]
+    ]
     choices = tuple(
         Choice(
-            replace(candidate.kernel, echoes=echoes),
+            candidate.kernel,
             partial(_arguments, lowering.threads, candidate, rows, source, target, op),
             f"b{candidate.blocks}",
         )
-        for candidate in candidates(rows, windows, op.activation, adds=adds)[:MOST_CHOICES]
+        for candidate in likely
     )
     buffers = (source.buffer, target.buffer)
     lowering.steps.append(Step(node.name, choices, buffers, macs, round(macs * layout.density)))
@@ -121,6 +126,9 @@ def _arguments(
     by_tile = not kernel.by_rows and len(tiles) >= min(len(rows.weight) // kernel.rows, 4 * threads)
     parts = [np.arange(len(rows.weight))] if by_tile else split_rows(rows, threads)
     streams = build_streams(rows, kernel, candidate.blocks, parts, source.planes.column_bytes)
+    echoes: Mapping[str, Argument] = dict.fromkeys(("echo_bounds", "echoes", "echo_lanes"), 0)
+    if kernel.echoes:
+        echoes = tile_echoes(target.planes, (kernel.tile_h, kernel.tile_w))
     return {
         "input": source.buffer,
         "output": target.buffer,
@@ -132,7 +140,7 @@ def _arguments(
         "tile_shares": _shares(len(tiles), threads, by_tile),
         "block_count": candidate.blocks,
         "block_shares": np.tile(streams.shares, (threads // len(parts), 1, 1)),
-        **tile_echoes(target.planes, (kernel.tile_h, kernel.tile_w)),
+        **echoes,
     }
 
 
