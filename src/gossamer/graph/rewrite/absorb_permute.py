@@ -6,7 +6,7 @@ import numpy as np
 
 from gossamer.graph.graph import Graph
 from gossamer.graph.ops import ChannelPermute, Conv2d, Linear
-from gossamer.graph.rewrite.edit import drop_node, maker, only_reader, with_reordered
+from gossamer.graph.rewrite.edit import Draft
 
 
 def absorb_permute(graph: Graph) -> Graph:
@@ -15,15 +15,16 @@ def absorb_permute(graph: Graph) -> Graph:
     The rows of its weight, bias and scale are put in order instead; outputs stay equal bit for bit.
     Permutations that change nothing are dropped too.
     """
-    for node in [node for node in graph.nodes if isinstance(node.op, ChannelPermute)]:
+    draft = Draft(graph)
+    for node in draft.of_kind(ChannelPermute):
         assert isinstance(node.op, ChannelPermute)
         order = np.array(node.op.order)
-        layer = maker(graph, graph.node(node.name).inputs[0])
+        layer = draft.maker(node.inputs[0])
         if np.array_equal(order, np.arange(len(order))):
-            graph = drop_node(graph, node.name)
-        elif layer is not None and only_reader(graph, layer.name) is not None:
+            draft.drop(node)
+        elif layer is not None and draft.only_reader(layer.name) is not None:
             match layer.op:
                 case Linear() | Conv2d(groups=1):
-                    graph = with_reordered(graph, layer, tuple(layer.weights), order)
-                    graph = drop_node(graph, node.name)
-    return graph
+                    draft.reorder(layer, tuple(layer.weights), order)
+                    draft.drop(node)
+    return draft.graph()

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from gossamer.graph.graph import Graph, Node
 from gossamer.graph.layouts import Codebook, Dense, Layout, Quantised, Sparse
 from gossamer.graph.ops import Conv2d, Linear, ScaleShift
 from gossamer.graph.rewrite.choose_layouts import has_few_values
-from gossamer.graph.rewrite.edit import free_name, maker, only_reader, rename_value
+from gossamer.graph.rewrite.edit import Draft
 
 
 def fold_norm(graph: Graph) -> Graph:
@@ -21,47 +19,45 @@ def fold_norm(graph: Graph) -> Graph:
     they stay shared; a quantised weight has scales of its own. A layer with an activation or with
     other readers is left alone.
     """
-    for name in [node.name for node in graph.nodes if isinstance(node.op, ScaleShift)]:
-        norm = graph.node(name)
-        layer = maker(graph, norm.inputs[0])
-        if layer is not None and _can_fold(graph, layer):
-            graph = _fold(graph, layer, norm)
-    return graph
+    draft = Draft(graph)
+    for norm in draft.of_kind(ScaleShift):
+        layer = draft.maker(norm.inputs[0])
+        if layer is not None and _can_fold(draft, layer):
+            _fold(draft, layer, norm)
+    return draft.graph()
 
 
-def _can_fold(graph: Graph, layer: Node) -> bool:
+def _can_fold(draft: Draft, layer: Node) -> bool:
     return (
         isinstance(layer.op, Conv2d | Linear)
         and layer.op.activation == "identity"
-        and only_reader(graph, layer.name) is not None
+        and draft.only_reader(layer.name) is not None
     )
 
 
-def _fold(graph: Graph, layer: Node, norm: Node) -> Graph:
-    weights, roles = dict(graph.weights), dict(layer.weights)
-    taken = {name for node in graph.nodes if node is not layer for name in node.weights.values()}
-
-    def keep(role: str, layout: Layout) -> None:
-        roles[role] = free_name(taken, f"{layer.name}.{role}")
-        weights[roles[role]] = layout
-
-    shift = weights[norm.weights["shift"]].to_dense()
-    factor = weights[norm.weights["scale"]].to_dense().astype(np.float64)
-    weight = weights[roles["weight"]]
-    bias = weights[roles["bias"]].to_dense() if "bias" in roles else 0.0
-    keep("bias", Dense(factor * bias + shift))
+def _fold(draft: Draft, layer: Node, norm: Node) -> None:
+    shift = draft.layout(norm, "shift").to_dense()
+    factor = draft.layout(norm, "scale").to_dense().astype(np.float64)
+    weight = draft.layout(layer, "weight")
+    bias = draft.layout(layer, "bias").to_dense() if "bias" in layer.weights else 0.0
+    made: dict[str, Layout] = {"bias": Dense(factor * bias + shift)}
     if (factor == 1).all():
         pass  # only a shift: a bias that was added by itself
-    elif not isinstance(weight, Quantised) and (
-        isinstance(weight, Codebook) or "scale" in roles or has_few_values(weight.to_dense())
-    ):
-        before = weights[roles["scale"]].to_dense() if "scale" in roles else 1.0
-        keep("scale", Dense(factor * before))
+    elif _keeps_scale_apart(layer, weight):
+        before = draft.layout(layer, "scale").to_dense() if "scale" in layer.weights else 1.0
+        made["scale"] = Dense(factor * before)
     else:
-        keep("weight", _scaled(weight, factor))
-    folded = replace(layer, weights=roles)
-    nodes = [folded if n is layer else n for n in graph.nodes if n is not norm]
-    return rename_value(graph.with_nodes(nodes, weights), norm.name, layer.name)
+        made["weight"] = _scaled(weight, factor)
+    draft.hold(layer, **made)
+    draft.drop(norm)
+
+
+def _keeps_scale_apart(layer: Node, weight: Layout) -> bool:
+    """Whether a weight's values are shared, so that they must not be multiplied one by one."""
+    if isinstance(weight, Quantised):
+        return False
+    shared = isinstance(weight, Codebook) or "scale" in layer.weights
+    return shared or has_few_values(weight.to_dense())
 
 
 def _scaled(weight: Layout, factor: np.ndarray) -> Layout:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from gossamer.graph.graph import Graph, Node
 from gossamer.graph.ops import Activation, Add, Conv2d, Linear, Op
-from gossamer.graph.rewrite.edit import drop_node, maker, only_reader
+from gossamer.graph.rewrite.edit import Draft
 
 
 def fuse_activation(graph: Graph) -> Graph:
@@ -16,24 +16,23 @@ def fuse_activation(graph: Graph) -> Graph:
     Identities are dropped. Outputs stay equal bit for bit for identity, relu and relu6; the others
     save the rounding to float32 between layer and activation.
     """
-    for name in [node.name for node in graph.nodes if isinstance(node.op, Activation)]:
-        node = graph.node(name)
+    draft = Draft(graph)
+    for node in draft.of_kind(Activation):
         assert isinstance(node.op, Activation)
-        layer = maker(graph, node.inputs[0])
+        layer = draft.maker(node.inputs[0])
         if node.op.function == "identity":
-            graph = drop_node(graph, name)
-        elif layer is not None and _can_fuse(graph, layer):
-            fused = replace(layer, op=_activated(layer.op, node.op.function))
-            nodes = [fused if n is layer else n for n in graph.nodes]
-            graph = drop_node(graph.with_nodes(nodes, graph.weights), name)
-    return graph
+            draft.drop(node)
+        elif layer is not None and _can_fuse(draft, layer):
+            draft.put(replace(layer, op=_activated(layer.op, node.op.function)))
+            draft.drop(node)
+    return draft.graph()
 
 
-def _can_fuse(graph: Graph, layer: Node) -> bool:
+def _can_fuse(draft: Draft, layer: Node) -> bool:
     return (
         isinstance(layer.op, Conv2d | Linear | Add)
         and layer.op.activation == "identity"
-        and only_reader(graph, layer.name) is not None
+        and draft.only_reader(layer.name) is not None
     )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from gossamer.graph.graph import Graph, Node
 from gossamer.graph.ops import Activation, Multiply, ScaleShift
-from gossamer.graph.rewrite.edit import drop_node, maker, only_reader
+from gossamer.graph.rewrite.edit import Draft
 
 _GATED = {"sigmoid": "silu", "hard_sigmoid": "hard_swish"}
 
@@ -19,67 +19,64 @@ def fuse_gate(graph: Graph) -> Graph:
     Recognised are relu6(x + 3) / 6, also where the division comes after the product with x, and
     x · sigmoid(x), x · hard_sigmoid(x). Saves the rounding to float32 in between.
     """
-    for name in [node.name for node in graph.nodes if isinstance(node.op, Multiply)]:
-        graph = _divide_before(graph, graph.node(name))
-    for name in [node.name for node in graph.nodes if isinstance(node.op, Activation)]:
-        graph = _hard_sigmoid(graph, graph.node(name))
-    for name in [node.name for node in graph.nodes if isinstance(node.op, Multiply)]:
-        graph = _gate(graph, graph.node(name))
-    return graph
+    draft = Draft(graph)
+    for product in draft.of_kind(Multiply):
+        _divide_before(draft, product)
+    for clip in draft.of_kind(Activation):
+        _hard_sigmoid(draft, clip)
+    for product in draft.of_kind(Multiply):
+        _gate(draft, product)
+    return draft.graph()
 
 
-def _gate(graph: Graph, product: Node) -> Graph:
+def _gate(draft: Draft, product: Node) -> None:
     """Make x · f(x) one activation of x; f(x) stays if it has other readers."""
     for x, gate_name in (product.inputs, product.inputs[::-1]):
-        gate = maker(graph, gate_name)
+        gate = draft.maker(gate_name)
         if gate is None or not isinstance(gate.op, Activation) or gate.inputs != (x,):
             continue
         function = _GATED.get(gate.op.function)
         if function is not None:
-            alone = only_reader(graph, gate.name) is not None
-            fused = replace(product, op=Activation(function), inputs=(x,))
-            nodes = [fused if n is product else n for n in graph.nodes if not (alone and n is gate)]
-            return graph.with_nodes(nodes, graph.weights)
-    return graph
+            draft.put(replace(product, op=Activation(function), inputs=(x,)))
+            if not draft.is_read(gate.name):
+                draft.remove(gate)
+            return
 
 
-def _hard_sigmoid(graph: Graph, clip: Node) -> Graph:
+def _hard_sigmoid(draft: Draft, clip: Node) -> None:
     """Make relu6(x + 3) / 6 one activation of x."""
-    before = maker(graph, clip.inputs[0])
-    after = only_reader(graph, clip.name)
+    before, after = draft.maker(clip.inputs[0]), draft.only_reader(clip.name)
     if clip.op != Activation("relu6") or before is None or after is None:
-        return graph
-    if not (_is_norm(graph, before, 1, 3) and _is_norm(graph, after, 1 / 6, 0)):
-        return graph
-    made = replace(clip, op=Activation("hard_sigmoid"), inputs=before.inputs)
-    alone = only_reader(graph, before.name) is not None
-    nodes = [made if n is clip else n for n in graph.nodes if not (alone and n is before)]
-    return drop_node(graph.with_nodes(nodes, graph.weights), after.name)
+        return
+    if not (_is_norm(draft, before, 1, 3) and _is_norm(draft, after, 1 / 6, 0)):
+        return
+    draft.put(replace(clip, op=Activation("hard_sigmoid"), inputs=before.inputs))
+    draft.drop(after)
+    if not draft.is_read(before.name):
+        draft.remove(before)
 
 
-def _divide_before(graph: Graph, product: Node) -> Graph:
+def _divide_before(draft: Draft, product: Node) -> None:
     """Bring x · relu6(x + 3) / 6 into the form x · (relu6(x + 3) / 6)."""
-    after = only_reader(graph, product.name)
-    if after is None or not _is_norm(graph, after, 1 / 6, 0):
-        return graph
+    after = draft.only_reader(product.name)
+    if after is None or not _is_norm(draft, after, 1 / 6, 0):
+        return
     for x, gate_name in (product.inputs, product.inputs[::-1]):
-        clip = maker(graph, gate_name)
-        before = maker(graph, clip.inputs[0]) if clip is not None else None
+        clip = draft.maker(gate_name)
+        before = draft.maker(clip.inputs[0]) if clip is not None else None
         if clip is None or clip.op != Activation("relu6") or before is None:
             continue
-        if before.inputs == (x,) and _is_norm(graph, before, 1, 3):
-            divided = replace(after, name=product.name, inputs=(clip.name,))
-            multiplied = replace(product, name=after.name, inputs=(x, product.name))
-            changed = {product.name: divided, after.name: multiplied}
-            return graph.with_nodes([changed.get(n.name, n) for n in graph.nodes], graph.weights)
-    return graph
+        if before.inputs == (x,) and _is_norm(draft, before, 1, 3):
+            draft.put(replace(after, name=product.name, inputs=(clip.name,)))
+            draft.put(replace(product, name=after.name, inputs=(x, product.name)))
+            return
 
 
-def _is_norm(graph: Graph, node: Node, scale: float, shift: float) -> bool:
+def _is_norm(draft: Draft, node: Node, scale: float, shift: float) -> bool:
     """Whether a node is x · scale + shift in every channel."""
     if not isinstance(node.op, ScaleShift):
         return False
-    given = [graph.weights[node.weights[role]].to_dense() for role in ("scale", "shift")]
+    given = [draft.layout(node, role).to_dense() for role in ("scale", "shift")]
     wanted = np.float32(scale), np.float32(shift)
     return all(
         np.allclose(array, value, rtol=1e-6, atol=0)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from gossamer.graph.graph import Graph, Node
 from gossamer.graph.ops import Conv2d, MaxPool2d
-from gossamer.graph.rewrite.edit import drop_node, only_reader
+from gossamer.graph.rewrite.edit import Draft
 
 
 def fuse_subsample(graph: Graph) -> Graph:
@@ -15,17 +15,17 @@ def fuse_subsample(graph: Graph) -> Graph:
     A subsampling is a max pool of a 1×1 window, which is how export writes it, one for each axis.
     What takes it in is another subsampling or a 1×1 convolution. Outputs stay equal bit for bit.
     """
-    for node in reversed(graph.nodes):
-        reader = only_reader(graph, node.name)
+    draft = Draft(graph)
+    for node in reversed(list(draft.of_kind(MaxPool2d))):
+        reader = draft.only_reader(node.name)
         if reader is None or not _is_subsample(node) or not _takes_stride(graph, reader):
             continue
         assert isinstance(node.op, MaxPool2d)
         assert isinstance(reader.op, Conv2d | MaxPool2d)
         (a, b), (c, d) = node.op.stride, reader.op.stride
-        strided = replace(reader, op=replace(reader.op, stride=(a * c, b * d)))
-        nodes = [strided if n is reader else n for n in graph.nodes]
-        graph = drop_node(graph.with_nodes(nodes, graph.weights), node.name)
-    return graph
+        draft.put(replace(reader, op=replace(reader.op, stride=(a * c, b * d))))
+        draft.drop(node)
+    return draft.graph()
 
 
 def _is_subsample(node: Node) -> bool:

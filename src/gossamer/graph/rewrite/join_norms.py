@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from gossamer.graph.graph import Graph
 from gossamer.graph.layouts import Dense
 from gossamer.graph.ops import ScaleShift
-from gossamer.graph.rewrite.edit import drop_node, free_name, maker, only_reader
+from gossamer.graph.rewrite.edit import Draft
 
 
 def join_norms(graph: Graph) -> Graph:
@@ -17,25 +15,18 @@ def join_norms(graph: Graph) -> Graph:
 
     Computed in float64 and rounded once: (x · a + b) · c + d = x · ac + (bc + d).
     """
-    for name in [node.name for node in graph.nodes if isinstance(node.op, ScaleShift)]:
-        second = graph.node(name)
-        first = maker(graph, second.inputs[0])
+    draft = Draft(graph)
+    for second in draft.of_kind(ScaleShift):
+        first = draft.maker(second.inputs[0])
         if first is None or not isinstance(first.op, ScaleShift):
             continue
-        if only_reader(graph, first.name) is None:
+        if draft.only_reader(first.name) is None:
             continue
         a, b, c, d = (
-            graph.weights[node.weights[role]].to_dense().astype(np.float64)
+            draft.layout(node, role).to_dense().astype(np.float64)
             for node in (first, second)
             for role in ("scale", "shift")
         )
-        taken = {n for node in graph.nodes if node is not first for n in node.weights.values()}
-        roles = {role: free_name(taken, f"{first.name}.{role}") for role in ("scale", "shift")}
-        weights = {
-            **graph.weights,
-            roles["scale"]: Dense(a * c),
-            roles["shift"]: Dense(b * c + d),
-        }
-        nodes = [replace(n, weights=roles) if n is first else n for n in graph.nodes]
-        graph = drop_node(graph.with_nodes(nodes, weights), second.name)
-    return graph
+        draft.hold(first, scale=Dense(a * c), shift=Dense(b * c + d))
+        draft.drop(second)
+    return draft.graph()

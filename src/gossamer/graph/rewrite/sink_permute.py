@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 
-from gossamer.graph.graph import Graph, Node
+from gossamer.graph.graph import Graph
 from gossamer.graph.ops import (
     Activation,
     AvgPool2d,
@@ -18,8 +19,9 @@ from gossamer.graph.ops import (
     MaxPool2d,
     Quantise,
     ScaleShift,
+    Shape,
 )
-from gossamer.graph.rewrite.edit import drop_node, only_reader, rename_value, with_reordered
+from gossamer.graph.rewrite.edit import Draft
 from gossamer.graph.verify import infer_shapes
 
 
@@ -31,52 +33,42 @@ def sink_permute(graph: Graph) -> Graph:
     follows, and disappears into the columns of a convolution without groups or of a linear layer.
     Outputs stay the same, except that such a layer adds up in another order.
     """
-    for name in [node.name for node in graph.nodes if isinstance(node.op, ChannelPermute)]:
-        while (moved := _step(graph, name)) is not None:
-            graph = moved
-    return graph
+    draft, shapes = Draft(graph), infer_shapes(graph)
+    for permute in draft.of_kind(ChannelPermute):
+        while _step(draft, permute.name, shapes):
+            pass
+    return draft.graph()
 
 
-def _step(graph: Graph, name: str) -> Graph | None:
-    """Move one permutation behind its reader; None if it has to stay or is gone."""
-    permute = next((node for node in graph.nodes if node.name == name), None)
-    reader = only_reader(graph, name) if permute else None
-    if permute is None or reader is None or not isinstance(permute.op, ChannelPermute):
-        return None
+def _step(draft: Draft, name: str, shapes: Mapping[str, Shape]) -> bool:
+    """Move one permutation behind its reader; return whether it may move on."""
+    permute, reader = draft.nodes[name], draft.only_reader(name)
+    assert isinstance(permute.op, ChannelPermute)
+    if reader is None:
+        return False
     order = np.array(permute.op.order)
     match reader.op:
         case ChannelPermute(following):
-            joined = replace(reader, op=_permutation(order[list(following)]))
-            nodes = [joined if node is reader else node for node in graph.nodes]
-            return drop_node(graph.with_nodes(nodes, graph.weights), name)
+            draft.put(replace(reader, op=_permutation(order[list(following)])))
+            draft.drop(permute)
+            return False
         case Linear() | Conv2d(groups=1):
-            graph = with_reordered(graph, reader, ("weight",), np.argsort(order), axis=1)
-            return drop_node(graph, name)
+            draft.reorder(reader, ("weight",), np.argsort(order), axis=1)
+            draft.drop(permute)
+            return False
         case ScaleShift():
-            graph = with_reordered(graph, reader, ("scale", "shift"), np.argsort(order))
-            return _exchange(graph, permute, graph.node(reader.name), permute.op)
+            reader = draft.reorder(reader, ("scale", "shift"), np.argsort(order))
         case Activation() | MaxPool2d() | AvgPool2d() | GlobalAvgPool() | Quantise():
-            return _exchange(graph, permute, reader, permute.op)
+            pass
         case Flatten():
-            features = np.arange(infer_shapes(graph)[reader.name][1])
+            features = np.arange(shapes[reader.name][1])
             by_channel = features.reshape(len(order), -1)[order]
-            return _exchange(graph, permute, reader, _permutation(by_channel.ravel()))
-    return None
+            permute = draft.put(replace(permute, op=_permutation(by_channel.ravel())))
+        case _:
+            return False
+    draft.exchange(permute, reader)
+    return True
 
 
 def _permutation(order: np.ndarray) -> ChannelPermute:
     return ChannelPermute(tuple(int(channel) for channel in order))
-
-
-def _exchange(graph: Graph, permute: Node, reader: Node, op: ChannelPermute) -> Graph:
-    """Return the graph with the reader before the permutation, which becomes `op`."""
-    first = replace(reader, inputs=permute.inputs)
-    second = replace(permute, op=op, inputs=(reader.name,))
-    graph = rename_value(graph, reader.name, permute.name)
-    nodes: list[Node] = []
-    for node in graph.nodes:
-        if node.name == reader.name:
-            nodes += [first, second]
-        elif node.name != permute.name:
-            nodes.append(node)
-    return graph.with_nodes(nodes, graph.weights)
