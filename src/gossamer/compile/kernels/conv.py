@@ -199,16 +199,11 @@ class _Walk:
         source = [e.at(row, base) for row in rows[0]]
         outputs = self._outputs(record, rows[1])
         sums = self._initial(record, outputs, is_first)
-        # The offsets of a turn are read one turn ahead: reads of the input never wait for them.
-        ahead = self._offsets(start)
-        with e.carried_loop(0, turns, 1, [start, *ahead, *sums]) as (_, now, set_next):
-            offsets, sums = now[1 : 1 + len(ahead)], now[1 + len(ahead) :]
-            following = e.at(now[0], k.turn_bytes)
-            e.prefetch(now[0], PREFETCH_BYTES)
-            after = self._offsets(following)
+        with e.carried_loop(0, turns, 1, [start, *sums]) as (_, (at, *now), set_next):
+            e.prefetch(at, PREFETCH_BYTES)
             turn = self._shared_turn if k.shared else self._sparse_turn
-            set_next([following, *after, *turn(now[0], offsets, source, sums)])
-        self._finish(e.loop_results[1 + len(ahead) :], outputs, is_last)
+            set_next([e.at(at, k.turn_bytes), *turn(at, self._offsets(at), source, now)])
+        self._finish(e.loop_results[1:], outputs, is_last)
         if k.echoes:
             e.either(is_last, lambda: self._echo(record, tile), list)
 

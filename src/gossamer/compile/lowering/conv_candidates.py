@@ -117,7 +117,7 @@ def _shared(rows: ConvRows, windows: Windows, activation: str, adds: bool) -> It
     for count in (1, 2, 4, 6, 8):
         if count > max(1, rows.group_rows):
             continue
-        used = _shared_taps(rows, count)
+        used = rows.shared_taps(count)
         for tile in _tiles(windows.tile, (windows.registers - 1) // (count + 1), exact=adds):
             vectors = tile[0] * tile[1]
             unroll = 2 if rows.weight.shape[1] > 1 else 1
@@ -153,15 +153,6 @@ def _total(
 def _padded(counts: np.ndarray, unroll: int) -> float:
     """Return the taps of all rows, each rounded up to whole turns."""
     return float((np.ceil(counts / unroll) * unroll).sum())
-
-
-def _shared_taps(rows: ConvRows, count: int) -> int:
-    """Return the taps of all groups where some row of the group is not zero."""
-    whole = len(rows.weight) // count * count
-    used = rows.nonzero[:whole].reshape(-1, count, rows.weight.shape[1]).any(1)
-    return int(used.sum()) + (
-        int(rows.nonzero[whole:].any(0).sum()) if whole < len(rows.weight) else 0
-    )
 
 
 def _read_cycles(windows: Windows, tile: Pair, blocks: int) -> float:

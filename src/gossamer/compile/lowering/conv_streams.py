@@ -43,11 +43,6 @@ class ConvRows:
         return self.weight.counts
 
     @cached_property
-    def nonzero(self) -> np.ndarray:
-        """(K, taps) bool: where the weight is not zero."""
-        return self.weight.dense != 0
-
-    @cached_property
     def span_bytes(self) -> int:
         """Largest distance between two taps of one group of channels."""
         if not self.offsets.size:
@@ -210,10 +205,9 @@ def _write(
     offsets = steps[channels[:, None], _padding(lists)]
     offsets = np.repeat(offsets, turns * kernel.unroll, axis=0).ravel()
     offsets[slots] = steps[np.repeat(channels, counts.sum(1)), lists.taps]
-    # One turn behind the last is read, but not used.
-    words = np.zeros(int(turns.sum()) + 1, turn_type)
-    words["weights"][:-1] = weights.reshape(-1, kernel.turn_weights)
-    words["offsets"][:-1] = offsets.reshape(-1, kernel.turn_offsets)
+    words = np.zeros(int(turns.sum()), turn_type)
+    words["weights"] = weights.reshape(-1, kernel.turn_weights)
+    words["offsets"] = offsets.reshape(-1, kernel.turn_offsets)
     records = np.zeros(len(members), _record_type(kernel))
     records["stream"], records["turns"] = first_turn * kernel.turn_bytes, turns
     records["base"], records["outputs"] = bases[channels], rows.outputs[members]
