@@ -10,6 +10,7 @@ import numpy as np
 
 from gossamer.errors import DataError, ShapeError
 from gossamer.graph import Graph
+from gossamer.graph.ops import Softmax
 
 
 def read_input(path: Path, graph: Graph) -> np.ndarray:
@@ -55,13 +56,21 @@ def _read_array(path: Path) -> np.ndarray:
     return np.ascontiguousarray(array, np.float32)
 
 
-def classify(outputs: np.ndarray, names: Sequence[str], top: int) -> list[list[dict[str, Any]]]:
+def makes_probabilities(graph: Graph) -> bool:
+    """Whether a network ends in a softmax."""
+    return any(node.name == graph.output and isinstance(node.op, Softmax) for node in graph.nodes)
+
+
+def classify(
+    outputs: np.ndarray, names: Sequence[str], top: int, *, probabilities: bool = False
+) -> list[list[dict[str, Any]]]:
     """Return the `top` likeliest classes of each row, with the softmax of the row.
 
     Args:
-        outputs: (N, classes), or (N, classes, 1, 1).
+        outputs: (N, classes), or (N, classes, 1, 1); logits, or the softmax itself.
         names: one a class, or empty to use the numbers.
         top: how many, ≥ 1.
+        probabilities: whether the outputs are a softmax.
 
     Raises:
         DataError: if an output is infinite or not a number.
@@ -75,11 +84,11 @@ def classify(outputs: np.ndarray, names: Sequence[str], top: int) -> list[list[d
         raise DataError(
             "the network's output is not finite", hint="look for such numbers in the input"
         )
-    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
-    probabilities = powers / powers.sum(axis=1, keepdims=True)
+    powers = scores if probabilities else np.exp(scores - scores.max(axis=1, keepdims=True))
+    softmax = powers / powers.sum(axis=1, keepdims=True)
     labels = names if len(names) == scores.shape[1] else [str(i) for i in range(scores.shape[1])]
     ranked = np.argsort(-scores, axis=1, kind="stable")[:, :top]
     return [
         [{"class": labels[index], "probability": float(row[index])} for index in order]
-        for row, order in zip(probabilities, ranked, strict=True)
+        for row, order in zip(softmax, ranked, strict=True)
     ]

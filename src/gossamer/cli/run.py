@@ -21,12 +21,12 @@ def run(
 ) -> None:
     """Run a network on pictures or arrays and print the likeliest classes.
 
-    The probabilities are the softmax of the network's outputs.
+    The probabilities are the softmax of the network's outputs, whether it ends in one or not.
 
     Example: `gossamer run net.goss photo.jpg`
     """
     import gossamer
-    from gossamer.cli.classify import classify, read_input
+    from gossamer.cli.classify import classify, makes_probabilities, read_input
     from gossamer.cli.output import print_json, print_table
     from gossamer.compile.compile import compile
     from gossamer.report.table import Table
@@ -34,11 +34,14 @@ def run(
     graph = gossamer.load(net)
     arrays = [(str(path), read_input(path, graph)) for path in inputs]
     names = graph.record.class_names if graph.record else ()
+    done = makes_probabilities(graph)
     with compile(graph, threads=threads) as program:
         found = [
             (f"{path}[{index}]" if len(array) > 1 else path, guesses)
             for path, array in arrays
-            for index, guesses in enumerate(classify(program(array), names, top))
+            for index, guesses in enumerate(
+                classify(program(array), names, top, probabilities=done)
+            )
         ]
     if as_json:
         print_json([{"input": where, "softmax": guesses} for where, guesses in found])
