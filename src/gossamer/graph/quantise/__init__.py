@@ -2,7 +2,7 @@
 
 `places` says which values are rounded and which share their levels, `ranges` watches what values
 occur, `levels` chooses levels for them, `weights` rounds weights and biases. What levels mean, and
-why so, is in `docs/design/0004-levels.md`.
+why so, is in `docs/design/0006-levels.md`.
 """
 
 from gossamer.graph.quantise.options import QuantiseOptions
