@@ -178,6 +178,12 @@ CASES: dict[str, tuple[list, dict, list[str], dict]] = {
         ["max_pool2d"],
         {},
     ),
+    "MaxPool with places that nobody reads": (
+        [node("MaxPool", "x", "y places", kernel_shape=[2, 2], storage_order=1)],
+        {},
+        ["max_pool2d"],
+        {},
+    ),
     "MaxPool same": (
         [node("MaxPool", "x", kernel_shape=[3, 3], strides=[2, 2], auto_pad="SAME_UPPER")],
         {},
@@ -496,12 +502,6 @@ REFUSED: dict[str, tuple[list, dict, str, dict]] = {
         {},
     ),
     "maximum of values": ([node("Max", "x x")], {}, "one number only", {}),
-    "pool with places": (
-        [node("MaxPool", "x", "y i", kernel_shape=[2, 2])],
-        {},
-        "places of the largest",
-        {},
-    ),
     "dilated mean": (
         [node("AveragePool", "x", kernel_shape=[2, 2], dilations=[2, 2])],
         {},

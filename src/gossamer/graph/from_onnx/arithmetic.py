@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from gossamer.graph.from_onnx.builder import Call, Value
+from gossamer.graph.from_onnx.builder import Value
+from gossamer.graph.from_onnx.call import Call
 from gossamer.graph.from_onnx.constant import Constant
 from gossamer.graph.from_onnx.pooling import never_negative
 from gossamer.graph.from_onnx.quantisation import clipped

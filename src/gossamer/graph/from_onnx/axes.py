@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import prod
 
-from gossamer.graph.from_onnx.builder import Call
+from gossamer.graph.from_onnx.call import Call
 from gossamer.graph.ops import Shape
 
 

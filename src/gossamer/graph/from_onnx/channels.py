@@ -9,7 +9,8 @@ from itertools import pairwise
 import numpy as np
 
 from gossamer.graph.from_onnx.axes import axis_of, slices
-from gossamer.graph.from_onnx.builder import Call, Value
+from gossamer.graph.from_onnx.builder import Value
+from gossamer.graph.from_onnx.call import Call
 from gossamer.graph.from_onnx.convolutions import added
 from gossamer.graph.from_onnx.view import View, chosen, is_plain, with_channel_axis
 from gossamer.graph.ops import (

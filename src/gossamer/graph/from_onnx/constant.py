@@ -55,6 +55,6 @@ class Constant:
         grid = self.grid
         if grid is None or self.array.ndim < 2 or grid.axis not in (None, 0):
             return Dense(self.array)
-        if abs(grid.integers + 0.5).max(initial=0) > 128:
+        if grid.integers.min(initial=0) < -128 or grid.integers.max(initial=0) > 127:
             return Dense(self.array)
         return Quantised(grid.integers, np.broadcast_to(grid.scales, len(self.array)))

@@ -10,7 +10,7 @@ import numpy as np
 
 from gossamer.errors import LimitExceededError
 from gossamer.graph.from_onnx.axes import moved, new_shape, slices, squeezed, unsqueezed
-from gossamer.graph.from_onnx.builder import Call
+from gossamer.graph.from_onnx.call import Call
 from gossamer.graph.from_onnx.constant import Constant
 
 Arrays = Sequence[np.ndarray]

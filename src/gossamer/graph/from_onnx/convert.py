@@ -8,7 +8,8 @@ import numpy as np
 
 from gossamer.errors import FormatError, GossamerError, ShapeError, UnsupportedOperatorError
 from gossamer.graph.from_onnx import quantisation
-from gossamer.graph.from_onnx.builder import Builder, Call, Value
+from gossamer.graph.from_onnx.builder import Builder, Value
+from gossamer.graph.from_onnx.call import Call
 from gossamer.graph.from_onnx.constants import compute
 from gossamer.graph.from_onnx.operators import HANDLERS
 from gossamer.graph.from_onnx.source import Source

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from gossamer.graph.from_onnx.builder import Call, Value
+from gossamer.graph.from_onnx.builder import Value
+from gossamer.graph.from_onnx.call import Call
 from gossamer.graph.from_onnx.constant import Constant
 from gossamer.graph.from_onnx.view import View
 from gossamer.graph.ops import Conv2d, Linear, Padding, ScaleShift, Shape

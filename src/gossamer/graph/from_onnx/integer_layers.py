@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from gossamer.graph.from_onnx.builder import Call, Value
+from gossamer.graph.from_onnx.builder import Value
+from gossamer.graph.from_onnx.call import Call
 from gossamer.graph.from_onnx.constant import Constant
 from gossamer.graph.from_onnx.convolutions import convolve, multiply
 from gossamer.graph.from_onnx.quantisation import real, real_constant, rounded

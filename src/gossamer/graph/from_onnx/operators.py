@@ -13,7 +13,8 @@ from gossamer.graph.from_onnx import (
     quantisation,
     reshaping,
 )
-from gossamer.graph.from_onnx.builder import Call, Value
+from gossamer.graph.from_onnx.builder import Value
+from gossamer.graph.from_onnx.call import Call
 
 HANDLERS: Mapping[str, Callable[[Call], Value | tuple[Value, ...]]] = {
     **convolutions.HANDLERS,

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from gossamer.graph.from_onnx.axes import axis_of
-from gossamer.graph.from_onnx.builder import Builder, Call, Value
+from gossamer.graph.from_onnx.builder import Builder, Value
+from gossamer.graph.from_onnx.call import Call
 from gossamer.graph.from_onnx.convolutions import added, padded_size, pair, sides
 from gossamer.graph.from_onnx.view import NO_PADDING, View
 from gossamer.graph.ops import (
@@ -53,8 +54,6 @@ def _window(call: Call) -> Pair:
 
 
 def _max_pool(call: Call) -> Value:
-    if len(call.node.output) > 1 or call.integer("storage_order", 0):
-        raise call.unsupported("also makes the places of the largest entries")
     kernel, dilation = _window(call), pair(call, "dilations")
     given = call.view(integers=True)  # the largest integer is the largest number
     view = call.picture(given)

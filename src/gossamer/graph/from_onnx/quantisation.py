@@ -13,7 +13,8 @@ from dataclasses import replace
 import numpy as np
 
 from gossamer.graph.from_onnx.axes import axis_of
-from gossamer.graph.from_onnx.builder import Call, Value
+from gossamer.graph.from_onnx.builder import Value
+from gossamer.graph.from_onnx.call import Call
 from gossamer.graph.from_onnx.constant import Constant, Grid
 from gossamer.graph.from_onnx.view import View, is_plain
 from gossamer.graph.ops import Quantise

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from gossamer.graph.from_onnx.axes import moved, new_shape, squeezed, unsqueezed
-from gossamer.graph.from_onnx.builder import Call, Value
+from gossamer.graph.from_onnx.builder import Value
+from gossamer.graph.from_onnx.call import Call
 from gossamer.graph.from_onnx.constant import Constant
 from gossamer.graph.from_onnx.view import transposed
 from gossamer.graph.ops import Shape
