@@ -95,6 +95,26 @@ def test_constants_that_grow(maker: object, arrays: dict[str, np.ndarray]) -> No
     refused(make_model([maker, node("Add", "x c")], arrays), LimitExceededError)
 
 
+def test_constants_that_are_made_again_and_again() -> None:
+    nodes = [node("ConstantOfShape", "a", f"c{i}") for i in range(40)]
+    nodes.append(node("Sum", "x " + " ".join(f"c{i}" for i in range(40))))
+    model = make_model(nodes, {"a": ints(2**20)})
+    with pytest.raises(LimitExceededError):
+        from_onnx(model, limits=OnnxLimits(entries=2**23))
+
+
+def test_a_weight_that_many_layers_share_is_held_once() -> None:
+    square = np.eye(64, dtype=np.float32)
+    nodes = [node("MatMul", f"{'x' if i == 0 else f'y{i}'} w", f"y{i + 1}") for i in range(200)]
+    nodes.append(node("Relu", "y200"))
+    graph = from_onnx(make_model(nodes, {"w": square}, (1, 64)), limits=OnnxLimits(entries=2**13))
+    assert len(graph.weights) == 1
+    norms = [node("Mul", "x w", "a"), node("Mul", "a w", "b"), node("Mul", "b w")]
+    scale = {"w": np.ones((1, 2**12), np.float32)}
+    with pytest.raises(LimitExceededError, match="together"):
+        from_onnx(make_model(norms, scale, (1, 2**12)), limits=OnnxLimits(entries=2**14))
+
+
 def test_sizes_that_are_too_large() -> None:
     huge = make_model([node("Relu", "x")], sizes=(1, 2**40, 6, 6))
     refused(huge, LimitExceededError)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
-from typing import TYPE_CHECKING
 
 from gossamer.errors import LimitExceededError
 from gossamer.graph.from_onnx.constant import Constant
@@ -16,10 +15,6 @@ from gossamer.graph.ops import Op, Shape
 
 # The channels of a view are integers in an array; no network has so many.
 MOST_CHANNELS = 2**24
-
-if TYPE_CHECKING:
-    pass
-
 
 Value = View | Constant
 
@@ -41,6 +36,9 @@ class Builder:
         self.makers: dict[str, Node] = {}
         self.never_negative: dict[str, bool] = {}
         self.settled: dict[View, str] = {}
+        self._held: dict[Constant, str] = {}
+        self._numbers: dict[str, int] = {}
+        self._left = source.tensors.limits.entries
 
     def constant(self, name: str) -> Constant | None:
         """Return an initialiser of the file."""
@@ -49,6 +47,17 @@ class Builder:
             self.values[name] = Constant(tensors.read(name), name)
         value = self.values.get(name)
         return value if isinstance(value, Constant) else None
+
+    def charge(self, entries: int, where: str) -> None:
+        """Count what is computed from the file's constants; raise if it is too much together."""
+        self._left -= entries
+        if self._left < 0:
+            raise LimitExceededError(
+                "what is computed from constants has too many entries",
+                where=where,
+                expected=f"≤ {self.source.tensors.limits.entries} together",
+                hint="pass larger Limits if you trust the file",
+            )
 
     def add(self, label: str, op: Op, inputs: Sequence[str], weights: dict[str, Constant]) -> str:
         """Add a node under a free name like `label`; raises ShapeError if it does not fit."""
@@ -69,15 +78,18 @@ class Builder:
 
     def _weight(self, given: Constant, fallback: str) -> str:
         """Keep a weight under the name of its initialiser, or under `fallback` if computed."""
-        name, layout = given.origin or fallback, given.layout()
-        while name in self.weights and self.weights[name] != layout:
-            name += "_"
-        self.weights[name] = layout
-        return name
+        if given not in self._held:
+            self.charge(given.array.size, f"weight {fallback!r}")
+            name, layout = given.origin or fallback, given.layout()
+            while name in self.weights and self.weights[name] != layout:
+                name += "_"
+            self.weights[name], self._held[given] = layout, name
+        return self._held[given]
 
     def _free_name(self, *wishes: str) -> str:
         name = next((wish for wish in wishes if wish not in self.shapes), wishes[-1])
-        number = 2
+        number = self._numbers.get(wishes[-1], 2)
         while name in self.shapes:
             name, number = f"{wishes[-1]}_{number}", number + 1
+        self._numbers[wishes[-1]] = number
         return name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -38,7 +39,7 @@ class Constant:
     origin: str | None = None
     grid: Grid | None = None
 
-    @property
+    @cached_property
     def transposed(self) -> Constant:
         """The matrix with its two axes exchanged."""
         grid = self.grid

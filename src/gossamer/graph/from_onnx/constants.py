@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from gossamer.errors import LimitExceededError
 from gossamer.graph.from_onnx.axes import moved, new_shape, slices, squeezed, unsqueezed
 from gossamer.graph.from_onnx.call import Call
 from gossamer.graph.from_onnx.constant import Constant
@@ -31,11 +30,7 @@ def compute(call: Call) -> tuple[Constant, ...]:
     meaning = MEANING.get(call.kind)
     if meaning is None or call.node.domain not in ("", "ai.onnx"):
         raise call.unsupported("of constants is not computed")
-    entries, most = _entries(call, arrays), call.builder.source.tensors.limits.entries
-    if entries > most:
-        raise LimitExceededError(
-            "makes too large a constant", where=call.place, got=entries, expected=f"≤ {most}"
-        )
+    call.builder.charge(_entries(call, arrays), call.place)
     made = meaning(call, arrays)
     parts = made if isinstance(made, tuple) else (made,)
     return tuple(Constant(np.asarray(part)) for part in parts)
