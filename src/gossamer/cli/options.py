@@ -11,7 +11,7 @@ import typer
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 Threads = Annotated[int, typer.Option(min=1, help="Threads of each engine.")]
 Seed = Annotated[int, typer.Option(min=0, help="Same seed, same result.")]
-NetFile = Annotated[Path, typer.Argument(metavar="NET.GOSS", help="A .goss file.")]
+NetFile = Annotated[Path, typer.Argument(metavar="NET.GOSS", help="A .goss or .onnx file.")]
 DataName = Annotated[
     str, typer.Option("--data", help="digits, mnist, mnist:FOLDER or folder:FOLDER.")
 ]

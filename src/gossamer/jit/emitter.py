@@ -150,8 +150,7 @@ class Emitter:
 
     def select_nonzero(self, mask: Value, a: Value, b: Value) -> Value:
         """Return, lane by lane, `a` where the integer mask is not zero, else `b`."""
-        zero = ir.Constant(self.int_vector, None)
-        return self.builder.select(self.builder.icmp_signed("!=", mask, zero), a, b)
+        return self.builder.select(self.nonzero(mask), a, b)
 
     def larger(self, a: Value, b: Value) -> Value:
         """Return the larger of each lane; a NaN in either stays (as numpy's `maximum`)."""
