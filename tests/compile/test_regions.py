@@ -1,6 +1,12 @@
 from __future__ import annotations
 
-from gossamer.compile.regions import Place, Region, planes_at
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gossamer.compile.geometry import Halo
+from gossamer.compile.regions import Place, Region, count_echoes, planes_at
+
+PADDING = Halo(1, 1, 1, 1)
 
 
 def region_of(*sizes_and_strides: tuple[int, int]) -> tuple[Region, list[Place]]:
@@ -40,3 +46,22 @@ def test_after_many_strides_a_new_region_is_cheaper() -> None:
     _, places = region_of((4, 1))
     assert places[0].after((4, 4)).has_room
     assert not places[0].after((5, 5)).has_room
+
+
+@given(st.integers(1, 40), st.integers(1, 40), st.sampled_from([4, 8, 16]), st.data())
+def test_echoes_are_counted_as_they_are_written(
+    height: int, width: int, lanes: int, data: st.DataObject
+) -> None:
+    region = Region()
+    place = Place(region)
+    place.hold((height, width), 1.0)
+    halo = Halo(*data.draw(st.tuples(*[st.integers(0, 3)] * 4)))
+    planes = planes_at(place, 1, (height, width), lanes).with_halo(halo)
+    split, tile = (planes.split_h, planes.split_w), (planes.tile_h, planes.tile_w)
+    assert count_echoes(split, tile, (height, width), halo) == len(planes.echoes().rows)
+
+
+def test_padding_asks_for_square_tiles() -> None:
+    region, (place,) = region_of((32, 1))
+    place.pad((32, 32), PADDING, 1)
+    assert region.solve(8).first == (8, 16)

@@ -112,7 +112,7 @@ def _assign(
     places, starts = Places(cuts), dict[Size, Place]()
     for reader in readers:
         node = reader.node
-        _place(reader, places, starts)
+        _place(reader, shapes, places, starts)
         residual = uses.residual(node, places.roots)
         if residual and places.homes.get(residual.other) == places.homes[residual.conv.name]:
             places.residuals[node.name] = residual
@@ -122,14 +122,19 @@ def _assign(
     return places
 
 
-def _place(reader: Reader, places: Places, starts: dict[Size, Place]) -> None:
+def _place(
+    reader: Reader, shapes: Mapping[str, Shape], places: Places, starts: dict[Size, Place]
+) -> None:
     """Say where a node reads, and where its result lies."""
     name, place = reader.node.name, _read_place(reader, places, starts)
     places.reads[name] = place
     for value, size in reader.inputs:
         key = (places.root(value), place)
-        places.halos[key] = places.halos.get(key, Halo()).union(reader.halo)
+        held = places.halos.get(key, Halo())
+        places.halos[key] = held.union(reader.halo)
         place.hold(size, 1.0)
+        if places.halos[key] != held:
+            place.pad(size, reader.halo, shapes[value][1])
     if reader.size:
         places.homes[name] = place.after(reader.stride)
         places.homes[name].hold(reader.size, reader.cost)

@@ -10,9 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from math import lcm
 
-from gossamer.compile.geometry import Planes
+from gossamer.compile.geometry import Halo, Planes
 
 Pair = tuple[int, int]
+
+ECHO_COST = 4.0
+"""Of writing one vector of a halo, in multiply-accumulates of a vector."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,11 @@ class Place:
         """Put planes here: (H, W) in pixels, and the cost of computing a pixel."""
         members, key = self.region.members, (self.stride, size)
         members[key] = members.get(key, 0.0) + cost
+
+    def pad(self, size: Pair, halo: Halo, channels: int) -> None:
+        """Let so many planes of (H, W) pixels here have a halo that is written with them."""
+        edges, key = self.region.edges, (self.stride, size, halo)
+        edges[key] = edges.get(key, 0) + channels
 
     @property
     def has_room(self) -> bool:
@@ -72,9 +80,11 @@ class Region:
 
     Attributes:
         members: (stride, (H, W)) of planes → the cost of computing a pixel of all of them.
+        edges: (stride, (H, W), halo) of planes → how many of them have that halo.
     """
 
     members: dict[tuple[Pair, Pair], float] = field(default_factory=dict)
+    edges: dict[tuple[Pair, Pair, Halo], int] = field(default_factory=dict)
     _solution: Solution | None = None
 
     def solve(self, lanes: int) -> Solution:
@@ -105,8 +115,24 @@ class Region:
         for (stride, _), cost in self.members.items():
             rows, columns = solution.tile(stride)
             work += cost * rows * columns
+        for (stride, size, halo), channels in self.edges.items():
+            work += (
+                ECHO_COST
+                * channels
+                * count_echoes(solution.split, solution.tile(stride), size, halo)
+            )
         # Ties go to more columns in a tile: they are what a kernel holds in registers.
         return work * (1 + 1e-6 * solution.split[1])
+
+
+def count_echoes(split: Pair, tile: Pair, size: Pair, halo: Halo) -> int:
+    """Return how many entries `Planes.echoes` has.
+
+    They are the vectors outside a tile, and those inside with a lane outside the picture.
+    """
+    outside = [min(t, s * t - n) for s, t, n in zip(split, tile, size, strict=True)]
+    rows, columns = tile[0] + halo.top + halo.bottom, tile[1] + halo.left + halo.right
+    return rows * columns - (tile[0] - outside[0]) * (tile[1] - outside[1])
 
 
 def planes_at(place: Place, channels: int, size: Pair, lanes: int) -> Planes:

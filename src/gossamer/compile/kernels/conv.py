@@ -30,6 +30,11 @@ from gossamer.jit.emitter import FLOAT, INT16, INT64, Value
 
 PREFETCH_BYTES = 1024
 """How far ahead the stream is asked for: it comes from far when the weights are large."""
+ECHOED = 16
+"""Groups of rows after which their edge pixels are copied: while they are in the first cache."""
+
+
+Range = tuple[Value, Value]
 
 
 @dataclass(frozen=True)
@@ -124,19 +129,19 @@ class ConvKernel(Kernel):
         shares = e.at(e.pointer("block_shares"), e.multiply(e.multiply(e.arguments[1], count), 16))
         walk = _Walk(self, e, tiles, groups, stream, shares, (x, input_row), (y, output_row))
         if self.by_rows:
-            with walk.groups_of(0) as record, e.loop(*e.share("tile_shares")) as tile:
-                walk.group(record, tile, walk.rows(tile))
+            with walk.groups_of(0, 1) as groups, e.loop(*e.share("tile_shares")) as tile:
+                walk.tile(groups, tile, walk.rows(tile))
             return
         with e.loop(*e.share("tile_shares")) as tile:
             rows = walk.rows(tile)
             if not self.blocked:
-                with walk.groups_of(0) as record:
-                    walk.group(record, tile, rows)
+                with walk.groups_of(0, ECHOED) as groups:
+                    walk.tile(groups, tile, rows)
                 return
             with e.loop(0, count) as block:
                 is_first, is_last = e.equal(block, 0), e.equal(block, e.add(count, -1))
-                with walk.groups_of(block) as record:
-                    walk.group(record, tile, rows, is_first, is_last)
+                with walk.groups_of(block, ECHOED) as groups:
+                    walk.tile(groups, tile, rows, is_first, is_last)
 
 
 @dataclass(frozen=True)
@@ -163,34 +168,56 @@ class _Walk:
         return sides[0], sides[1]
 
     @contextmanager
-    def groups_of(self, block: Value | int) -> Iterator[Value]:
-        """Loop over this thread's groups of rows in one block of taps; yields their records."""
+    def groups_of(self, block: Value | int, most: int) -> Iterator[Range]:
+        """Loop over this thread's groups of rows in one block of taps, some at a time."""
         e = self.e
         pair = e.at(self.shares, e.multiply(block, 16))
-        with e.loop(e.load(INT64, pair, align=8), e.load(INT64, pair, 8, align=8)) as group:
-            yield e.at(self.groups, e.multiply(group, self.kernel.group_bytes))
+        begin, end = e.load(INT64, pair, align=8), e.load(INT64, pair, 8, align=8)
+        with e.loop(begin, end, most) as first:
+            yield first, e.minimum(e.add(first, most), end)
 
-    def _echo(self, record: Value, tile: Value) -> Values:
+    def tile(
+        self,
+        groups: Range,
+        tile: Value,
+        rows: tuple[Values, Values],
+        is_first: Value | bool = True,
+        is_last: Value | bool = True,
+    ) -> None:
+        """Write some groups of rows in one tile, and then what outside the tile repeats theirs."""
+        with self.e.loop(*groups) as group:
+            self.group(self._record(group), rows, is_first, is_last)
+        if self.kernel.echoes:
+            self.e.either(is_last, lambda: self._echo(groups, tile), list)
+
+    def _record(self, group: Value) -> Value:
+        return self.e.at(self.groups, self.e.multiply(group, self.kernel.group_bytes))
+
+    def _echo(self, groups: Range, tile: Value) -> Values:
         """Copy the edge pixels that a tile of pixels has just written to where they are echoed."""
         k, e = self.kernel, self.e
-        channels = [e.at(self.output[0], e.load_offset(record, 16 + 4 * m)) for m in range(k.rows)]
         bounds, echoes, lanes = (e.pointer(s) for s in ("echo_bounds", "echoes", "echo_lanes"))
         end = e.offset_in(bounds, e.add(tile, 1))
         with e.loop(e.offset_in(bounds, tile), end) as echo:
-            source, target = (e.offset_in(echoes, echo, stride=8, field=f) for f in (0, 1))
+            source, target = (
+                e.at(self.output[0], e.offset_in(echoes, echo, stride=8, field=f)) for f in (0, 1)
+            )
             order = e.load(e.int_vector, lanes, e.multiply(echo, e.vector_bytes))
-            for channel in channels:
-                pixels = e.permute(e.load_vector(channel, source), order)
-                e.store_vector(pixels, channel, target)
+            with e.loop(*groups) as group:
+                record = self._record(group)
+                for m in range(k.rows):
+                    channel = e.load_offset(record, 16 + 4 * m)
+                    e.store_vector(
+                        e.permute(e.load_vector(source, channel), order), target, channel
+                    )
         return []
 
     def group(
         self,
         record: Value,
-        tile: Value,
         rows: tuple[Values, Values],
-        is_first: Value | bool = True,
-        is_last: Value | bool = True,
+        is_first: Value | bool,
+        is_last: Value | bool,
     ) -> None:
         """Write one group of rows in one tile, in a block of taps: maybe the first, or the last."""
         k, e = self.kernel, self.e
@@ -204,8 +231,6 @@ class _Walk:
             turn = self._shared_turn if k.shared else self._sparse_turn
             set_next([e.at(at, k.turn_bytes), *turn(at, self._offsets(at), source, now)])
         self._finish(e.loop_results[1:], outputs, is_last)
-        if k.echoes:
-            e.either(is_last, lambda: self._echo(record, tile), list)
 
     def _outputs(self, record: Value, target: Values) -> list[Values]:
         """Return the addresses of each output channel's rows."""
