@@ -8,11 +8,13 @@ import pytest
 from llvmlite import ir
 
 from gossamer.compile.kernels.conv import ConvKernel
+from gossamer.compile.kernels.depthwise import DepthwiseKernel
 from gossamer.compile.kernels.elementwise import ElementwiseKernel, FlatKernel
 from gossamer.compile.kernels.kernel import Kernel
 from gossamer.compile.kernels.linear import LinearKernel
 from gossamer.compile.kernels.move import GatherKernel, HaloKernel, UnpackKernel
 from gossamer.compile.kernels.pool import PlaneMeanKernel, PoolKernel
+from gossamer.compile.kernels.relayout import RelayoutKernel, TransposeKernel
 from gossamer.compile.kernels.response_norm import ResponseNormKernel
 from gossamer.compile.kernels.softmax import SoftmaxKernel
 from gossamer.graph.ops import ACTIVATIONS
@@ -26,6 +28,8 @@ KERNELS = [
     ConvKernel(2, 1, 3, activation="relu", blocked=True, echoes=True),
     ConvKernel(2, 1, 3, unroll=3, wide=True),
     ConvKernel(4, 2, 1, shared=True, by_rows=True),
+    DepthwiseKernel(3, 3, 7, activation="relu6"),
+    DepthwiseKernel(5, 3, 4, stride_w=2, dilation_w=2),
     PoolKernel("max", 4),
     PoolKernel("mean", 1, 2),
     PlaneMeanKernel(),
@@ -38,6 +42,9 @@ KERNELS = [
     LinearKernel(True),
     LinearKernel(False, "relu"),
     GatherKernel(),
+    RelayoutKernel(1),
+    RelayoutKernel(4),
+    TransposeKernel(),
     SoftmaxKernel(),
     UnpackKernel(),
     HaloKernel(),

@@ -127,9 +127,18 @@ class Planes:
 
     def pixel_index(self) -> np.ndarray:
         """Return (tile_h, tile_w, lanes) int32: y·W + x of each pixel, −1 outside the picture."""
-        y, x = self._pixels(np.arange(self.tile_h), np.arange(self.tile_w))
-        inside = (y < self.height) & (x < self.width)
-        return np.where(inside, y * self.width + x, -1).astype(np.int32)
+        return self._pixel_index(np.arange(self.tile_h), np.arange(self.tile_w))
+
+    def tile(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return (n,) byte offsets of the positions of a tile, and (n, lanes) their pixels."""
+        return self._positions(np.arange(self.tile_h), np.arange(self.tile_w))
+
+    def readable(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return what `tile` does, halo included."""
+        return self._positions(
+            np.arange(-self.halo.top, self.tile_h + self.halo.bottom),
+            np.arange(-self.halo.left, self.tile_w + self.halo.right),
+        )
 
     def halo_table(self) -> tuple[np.ndarray, np.ndarray]:
         """Return what fills everything that lies outside a tile or outside the picture.
@@ -169,6 +178,15 @@ class Planes:
         return Echoes(
             homes[0], homes[1], sources, self.offsets(rows, columns)[needed], lanes[needed]
         )
+
+    def _positions(self, rows: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        pixels = self._pixel_index(rows, columns).reshape(-1, self.lanes)
+        return self.offsets(rows, columns).ravel(), pixels
+
+    def _pixel_index(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        y, x = self._pixels(rows, columns)
+        inside = (y >= 0) & (y < self.height) & (x >= 0) & (x < self.width)
+        return np.where(inside, y * self.width + x, -1).astype(np.int32)
 
     def _pixels(self, rows: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return y and x, (rows, columns, lanes), of the pixels at tile positions."""

@@ -66,11 +66,11 @@ class Emitter:
         """Return a · b."""
         return self.builder.mul(self.integer(a), self.integer(b))
 
-    # ── memory ────────────────────────────────────────────────────────────────────────────────
     def minimum(self, a: Value, b: Value) -> Value:
         """Return the smaller of two integers."""
         return self.builder.select(self.builder.icmp_signed("<", a, b), a, b)
 
+    # ── memory ────────────────────────────────────────────────────────────────────────────────
     def at(self, pointer: Value, offset: int | Value) -> Value:
         """Return `pointer` moved by `offset` bytes."""
         if isinstance(offset, int) and offset == 0:

@@ -10,7 +10,8 @@ import numpy as np
 
 from gossamer.compile.geometry import Planes
 from gossamer.compile.kernels.kernel import Kernel
-from gossamer.compile.kernels.move import GatherKernel, HaloKernel, UnpackKernel
+from gossamer.compile.kernels.move import HaloKernel, UnpackKernel
+from gossamer.compile.lowering.bring import bring
 from gossamer.compile.places import Places
 from gossamer.compile.regions import Place
 from gossamer.compile.step import Argument, Buffer, Choice, Step, shares, touched_buffers
@@ -119,7 +120,7 @@ class Lowering:
         """
         value, place = node.inputs[index], self.places.reads[node.name]
         if (value, place) not in self.grids:
-            self._bring(value, place)
+            bring(self, value, place)
         grid = self.grids[value, place]
         if fill is not None:
             self._fill_halo(grid, fill, node.name)
@@ -146,12 +147,11 @@ class Lowering:
 
     def is_padded(self, grid: Grid) -> bool:
         """Whether some convolution or mean reads zeros around the grid's pixels."""
-        values = {value for (value, _), other in self.grids.items() if other is grid}
-        roots = {self.places.root(value) for value in values}
+        held = [key for key, other in self.grids.items() if other is grid]
+        roots = {(self.places.root(value), place) for value, place in held}
         return not grid.planes.halo.is_empty and any(
             isinstance(node.op, Conv2d | AvgPool2d)
-            and self.places.root(node.inputs[0]) in roots
-            and self.places.reads.get(node.name) == self.places.homes.get(node.inputs[0])
+            and (self.places.root(node.inputs[0]), self.places.reads.get(node.name)) in roots
             for node in self.graph.nodes
         )
 
@@ -164,32 +164,6 @@ class Lowering:
                 expected=LARGEST_BUFFER_BYTES,
             )
         return Buffer(value, size_bytes)
-
-    def _bring(self, value: str, place: Place) -> None:
-        """Copy a value to another place, from flat memory or from the planes it lies in."""
-        home = self.places.homes.get(value)
-        if value in self.flats or home is None:
-            source, plane = self.flat(value), prod(self.shapes[value][2:])
-            at, inputs = 4 * np.arange(plane), 4 * plane * np.arange(self.shapes[value][1])
-        else:
-            grid = self.grids[value, home]
-            source, at, inputs = grid.buffer, grid.pixel_offsets(), grid.channel_offsets()
-        target = self.new_grid(value, place)
-        pixels = target.planes.pixel_index()
-        positions = target.positions()
-        self.emit(
-            value,
-            GatherKernel(),
-            {
-                "input": source,
-                "output": target.buffer,
-                "positions": positions,
-                "position_count": len(positions),
-                "sources": np.where(pixels < 0, -1, at[pixels]).astype(np.int32),
-                "channels": np.stack([inputs, target.channel_offsets()], 1).astype(np.int32),
-                "channel_shares": self.channel_shares(len(target.channels)),
-            },
-        )
 
     def _unpack(self, value: str) -> None:
         grid = self.grids[value, self.places.homes[value]]

@@ -12,6 +12,7 @@ from gossamer.compile.kernels.elementwise import ElementwiseKernel
 from gossamer.compile.lowering.context import Grid, Lowering
 from gossamer.compile.lowering.conv_candidates import Candidate, Windows, candidates, fits_exactly
 from gossamer.compile.lowering.conv_streams import ConvRows, build_streams, split_rows
+from gossamer.compile.lowering.depthwise import depthwise_choices
 from gossamer.compile.lowering.filters import Filters
 from gossamer.compile.lowering.pixel_tiles import overruns, pixel_tiles, tile_echoes
 from gossamer.compile.lowering.pointwise import lower_sum, on_planes
@@ -77,16 +78,19 @@ def _add_step(
         replace(candidate, kernel=replace(candidate.kernel, echoes=echoes))
         for candidate in candidates(rows, windows, op.activation, adds=adds)[:MOST_CHOICES]
     ]
-    choices = tuple(
+    choices = [
         Choice(
             candidate.kernel,
             partial(_arguments, lowering.threads, candidate, rows, source, target, op),
             f"b{candidate.blocks}",
         )
         for candidate in likely
-    )
+    ]
+    if not (adds or echoes):
+        choices = depthwise_choices(rows, kernel, op, source, target, lowering.threads) + choices
     buffers = (source.buffer, target.buffer)
-    lowering.steps.append(Step(node.name, choices, buffers, macs, round(macs * layout.density)))
+    nonzero = round(macs * layout.density)
+    lowering.steps.append(Step(node.name, tuple(choices), buffers, macs, nonzero))
     lowering.wrote(target)
     if echoes:
         lowering.filled(target, 0.0)

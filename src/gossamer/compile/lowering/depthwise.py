@@ -1,0 +1,57 @@
+"""Depthwise convolutions: the kernel that reads each vector once, as one more choice."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+
+from gossamer.compile.kernels.depthwise import DepthwiseKernel
+from gossamer.compile.lowering.context import Grid
+from gossamer.compile.lowering.conv_streams import ConvRows
+from gossamer.compile.lowering.pixel_tiles import pixel_tiles
+from gossamer.compile.step import Argument, Choice, shares
+from gossamer.graph.ops import Conv2d
+
+WIDEST = 16
+"""Output vectors of a tile, which are written out one by one."""
+MOST_TAPS = 25
+
+
+def depthwise_choices(
+    rows: ConvRows, kernel: tuple[int, int], op: Conv2d, source: Grid, target: Grid, threads: int
+) -> list[Choice]:
+    """Return the ways to run a convolution of one input channel an output; none if it is too big.
+
+    Args:
+        rows: the weight.
+        kernel: (rows, columns) of a filter.
+        op: with the stride that matters.
+        source: of the input.
+        target: of the output.
+        threads: that share it.
+    """
+    taps = kernel[0] * kernel[1]
+    if rows.weight.shape[1] != taps or taps > MOST_TAPS:
+        return []
+    across = -(-target.planes.tile_w // WIDEST)
+    width = -(-target.planes.tile_w // across)
+    record = DepthwiseKernel(*kernel, width, op.stride[1], op.dilation[1], op.activation)
+    return [Choice(record, partial(_arguments, record, rows, op, source, target, threads))]
+
+
+def _arguments(
+    kernel: DepthwiseKernel, rows: ConvRows, op: Conv2d, source: Grid, target: Grid, threads: int
+) -> dict[str, Argument]:
+    corner = np.repeat(rows.offsets[:, 0], rows.group_rows)
+    tiles = pixel_tiles(source.planes, target.planes, op.stride, (1, kernel.tile_w))
+    return {
+        "input": source.buffer,
+        "output": target.buffer,
+        "tiles": tiles,
+        "tile_count": len(tiles),
+        "channels": np.stack([corner, rows.outputs], axis=1).astype(np.int32),
+        "filters": np.concatenate([rows.weight.dense, rows.bias[:, None]], axis=1),
+        "tap_row": op.dilation[0] * source.planes.row_bytes,
+        "channel_shares": shares(len(rows.weight), threads),
+    }
