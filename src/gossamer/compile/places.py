@@ -23,8 +23,8 @@ from gossamer.compile.residuals import Residual, Uses
 from gossamer.graph.graph import Graph, Node
 from gossamer.graph.ops import Concat, Shape
 
-MOVE_COST = 3.0
-"""Of copying one number to another place, in multiply-accumulates of a vector."""
+MOVE_COST = 10.0
+"""Of copying one vector to another place, in multiply-accumulates of a vector."""
 MOST_CUTS = 5
 """Sizes at which cutting is considered: all sets of them are costed."""
 
@@ -86,7 +86,7 @@ class Places:
         moved = sum(
             prod(shapes[value]) for value, place in self.halos if self.homes.get(value) != place
         )
-        return sum(region.cost(lanes) for region in self.regions) + MOVE_COST * moved
+        return sum(region.cost(lanes) for region in self.regions) + MOVE_COST * moved / lanes
 
 
 def choose_places(graph: Graph, shapes: Mapping[str, Shape], lanes: int) -> Places:
