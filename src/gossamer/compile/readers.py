@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import prod
+from math import inf, prod
 
 from gossamer.compile.geometry import Halo, window_halo
+from gossamer.compile.signs import is_nonnegative
 from gossamer.graph.graph import Graph, Node
 from gossamer.graph.ops import (
     AvgPool2d,
@@ -56,6 +57,17 @@ def window_stride(node: Node, output: Shape) -> Size:
     """Return the stride that matters: along an axis with one window only, there is none."""
     stride = getattr(node.op, "stride", (1, 1))
     return (stride[0] if output[2] > 1 else 1, stride[1] if output[3] > 1 else 1)
+
+
+def outside_value(graph: Graph, node: Node) -> float | None:
+    """Return what a node must find outside the picture that it reads; None if it does not care."""
+    op = node.op
+    if isinstance(op, Conv2d | AvgPool2d):
+        return 0.0
+    if not isinstance(op, MaxPool2d):
+        return None
+    touches = op.dilation == (1, 1) and all(op.padding[a] < op.kernel[a] for a in (0, 1))
+    return 0.0 if touches and is_nonnegative(graph, node.inputs[0]) else -inf
 
 
 def _reader(graph: Graph, node: Node, shapes: Mapping[str, Shape]) -> Reader:

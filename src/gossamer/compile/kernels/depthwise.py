@@ -38,6 +38,7 @@ class DepthwiseKernel(Kernel):
         "output",
         "tiles",
         "tile_count",
+        "row_tiles",
         "channels",
         "filters",
         "tap_row",
@@ -50,25 +51,32 @@ class DepthwiseKernel(Kernel):
         return f"f32-depthwise-{size}-s{self.stride_w}-d{self.dilation_w}-{self.activation}"
 
     def body(self, emitter: KernelEmitter) -> None:
-        """Write: for each tile and channel, a row of outputs."""
+        """Write: for each row of tiles, channel and tile, a row of outputs."""
         e = emitter
         x, y, tiles, channels = (e.pointer(s) for s in ("input", "output", "tiles", "channels"))
-        filters, tap_row = e.pointer("filters"), e.number("tap_row")
-        record_bytes = 4 * (self.filter_h * self.filter_w + 1)
-        with e.loop(0, e.number("tile_count")) as tile:
-            source = e.at(x, e.offset_in(tiles, tile, stride=TILE_BYTES))
-            target = e.at(y, e.offset_in(tiles, tile, stride=TILE_BYTES, field=1))
-            with e.loop(*e.share("channel_shares")) as channel:
-                first = e.at(source, e.offset_in(channels, channel, stride=8))
-                rows = [e.at(first, e.multiply(tap_row, r)) for r in range(self.filter_h)]
-                record = e.at(filters, e.multiply(channel, record_bytes))
-                out = e.at(target, e.offset_in(channels, channel, stride=8, field=1))
-                self._row(e, rows, record, out)
+        tap_row, numbers = e.number("tap_row"), self.filter_h * self.filter_w + 1
+        with (
+            e.row_of_tiles() as (begin, end),
+            e.loop(*e.share("channel_shares")) as channel,
+        ):
+            record = e.at(e.pointer("filters"), e.multiply(channel, 4 * numbers))
+            *taps, bias = (e.splat(e.load(FLOAT, record, 4 * i)) for i in range(numbers))
+            inputs, outputs = (
+                e.at(pointer, e.offset_in(channels, channel, stride=8, field=field))
+                for field, pointer in enumerate((x, y))
+            )
+            with e.loop(begin, end) as tile:
+                source, target = (
+                    e.at(pointer, e.offset_in(tiles, tile, stride=TILE_BYTES, field=field))
+                    for field, pointer in enumerate((inputs, outputs))
+                )
+                rows = [e.at(source, e.multiply(tap_row, r)) for r in range(self.filter_h)]
+                self._row(e, rows, taps, bias, target)
 
-    def _row(self, e: KernelEmitter, rows: list[Value], record: Value, out: Value) -> None:
+    def _row(
+        self, e: KernelEmitter, rows: list[Value], taps: list[Value], bias: Value, target: Value
+    ) -> None:
         """Write the outputs of one tile: column by column of the input, each into all it serves."""
-        numbers = range(self.filter_h * self.filter_w + 1)
-        *taps, bias = (e.splat(e.load(FLOAT, record, 4 * i)) for i in numbers)
         sums = dict.fromkeys(range(self.tile_w), bias)
         for column in range((self.tile_w - 1) * self.stride_w + self._reach):
             served = self._served(column)
@@ -80,7 +88,7 @@ class DepthwiseKernel(Kernel):
             for output, tap in served:
                 if tap == self.filter_w - 1:
                     total = activate(e, sums[output], self.activation)
-                    e.store_vector(total, out, output * e.vector_bytes)
+                    e.store_vector(total, target, output * e.vector_bytes)
 
     @property
     def _reach(self) -> int:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import ClassVar
 
 from llvmlite import ir
@@ -66,6 +67,16 @@ class KernelEmitter(Emitter):
         """Return this thread's (begin, end) from a table of pairs."""
         pair = self.at(self.pointer(slot), self.multiply(self.arguments[1], 16))
         return self.load(INT64, pair, align=8), self.load(INT64, pair, 8, align=8)
+
+    @contextmanager
+    def row_of_tiles(self) -> Iterator[tuple[Value, Value]]:
+        """Loop over the rows of a table of pixel tiles; yields (begin, end) of a row.
+
+        The slots "tile_count" and "row_tiles" say how many there are, and how many in a row.
+        """
+        in_row = self.number("row_tiles")
+        with self.loop(0, self.number("tile_count"), in_row) as begin:
+            yield begin, self.add(begin, in_row)
 
     def equal(self, a: Value, b: int | Value) -> Value:
         """Return whether two integers are equal."""

@@ -13,11 +13,12 @@ from gossamer.compile.kernels.kernel import Kernel
 from gossamer.compile.kernels.move import HaloKernel, UnpackKernel
 from gossamer.compile.lowering.bring import bring
 from gossamer.compile.places import Places
+from gossamer.compile.readers import outside_value
 from gossamer.compile.regions import Place
 from gossamer.compile.step import Argument, Buffer, Choice, Step, shares, touched_buffers
 from gossamer.errors import CompileError
 from gossamer.graph.graph import Graph, Node
-from gossamer.graph.ops import AvgPool2d, Conv2d, Shape
+from gossamer.graph.ops import Shape
 from gossamer.jit.target import Target
 
 LARGEST_BUFFER_BYTES = 2**31 - 1
@@ -146,12 +147,12 @@ class Lowering:
         self.fills.update({(grid.buffer, int(c)): fill for c in grid.channels})
 
     def is_padded(self, grid: Grid) -> bool:
-        """Whether some convolution or mean reads zeros around the grid's pixels."""
+        """Whether some node reads zeros around the grid's pixels."""
         held = [key for key, other in self.grids.items() if other is grid]
         roots = {(self.places.root(value), place) for value, place in held}
         return not grid.planes.halo.is_empty and any(
-            isinstance(node.op, Conv2d | AvgPool2d)
-            and (self.places.root(node.inputs[0]), self.places.reads.get(node.name)) in roots
+            (self.places.root(node.inputs[0]), self.places.reads.get(node.name)) in roots
+            and outside_value(self.graph, node) == 0.0
             for node in self.graph.nodes
         )
 

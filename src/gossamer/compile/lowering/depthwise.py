@@ -50,6 +50,7 @@ def _arguments(
         "output": target.buffer,
         "tiles": tiles,
         "tile_count": len(tiles),
+        "row_tiles": -(-target.planes.tile_w // kernel.tile_w),
         "channels": np.stack([corner, rows.outputs], axis=1).astype(np.int32),
         "filters": np.concatenate([rows.weight.dense, rows.bias[:, None]], axis=1),
         "tap_row": op.dilation[0] * source.planes.row_bytes,

@@ -7,35 +7,40 @@ import numpy as np
 from gossamer.compile.kernels.pool import PlaneMeanKernel, PoolKernel
 from gossamer.compile.lowering.context import Lowering
 from gossamer.compile.lowering.pixel_tiles import pixel_tiles
-from gossamer.compile.readers import window_stride
+from gossamer.compile.readers import outside_value, window_stride
 from gossamer.graph.graph import Node
 from gossamer.graph.interpret import pool_divisors
 from gossamer.graph.ops import AvgPool2d, GlobalAvgPool, MaxPool2d
 
+COLUMNS = 13
+"""Of the input that a tile reads at most, if it has several vectors: they lie in registers."""
+
 
 def lower_pool(lowering: Lowering, node: Node, op: MaxPool2d | AvgPool2d) -> None:
-    """Add a pooling step; padding is −∞ for the largest entry and 0 for the mean."""
+    """Add a pooling step."""
     is_max = isinstance(op, MaxPool2d)
     dilation = op.dilation if isinstance(op, MaxPool2d) else (1, 1)
-    source = lowering.input_grid(node, fill=float("-inf") if is_max else 0.0)
+    source = lowering.input_grid(node, fill=outside_value(lowering.graph, node))
     target = lowering.output_grid(node)
     stride = window_stride(node, lowering.shapes[node.name])
-    width = min(4, target.planes.tile_w)
+    reach = (op.kernel[1] - 1) * dilation[1] + 1
+    width = min(target.planes.tile_w, max(1, (COLUMNS - reach) // stride[1] + 1))
+    corner = op.padding[0] * source.planes.row_bytes + op.padding[1] * source.planes.column_bytes
     tiles = pixel_tiles(source.planes, target.planes, stride, (1, width))
-    rows = (np.arange(op.kernel[0]) * dilation[0] - op.padding[0]) * source.planes.row_bytes
-    columns = (np.arange(op.kernel[1]) * dilation[1] - op.padding[1]) * source.planes.column_bytes
-    taps = (rows[:, None] + columns[None, :]).ravel().astype(np.int32)
     lowering.emit(
         node.name,
-        PoolKernel("max" if is_max else "mean", width, stride[1]),
+        PoolKernel("max" if is_max else "mean", op.kernel[1], width, stride[1], dilation[1]),
         {
             "input": source.buffer,
             "output": target.buffer,
             "tiles": tiles,
             "tile_count": len(tiles),
-            "channels": np.stack([source.channel_offsets(), target.channel_offsets()], axis=1),
-            "taps": taps,
-            "tap_count": len(taps),
+            "row_tiles": -(-target.planes.tile_w // width),
+            "channels": np.stack(
+                [source.channel_offsets() - corner, target.channel_offsets()], axis=1
+            ),
+            "window_h": op.kernel[0],
+            "window_row": dilation[0] * source.planes.row_bytes,
             "factors": _factors(lowering, node, op, target.planes.pixel_index()),
             "channel_shares": lowering.channel_shares(len(source.channels)),
         },

@@ -1,0 +1,38 @@
+"""Which values cannot be negative, whatever the input: a zero beside them is never the largest."""
+
+from __future__ import annotations
+
+from gossamer.graph import ops
+from gossamer.graph.graph import Graph
+
+_AT_LEAST_ZERO = {"relu", "relu6", "sigmoid", "hard_sigmoid"}
+_KEEP_SIGNS = (
+    ops.MaxPool2d,
+    ops.AvgPool2d,
+    ops.GlobalAvgPool,
+    ops.Concat,
+    ops.ChannelPermute,
+    ops.ChannelSelect,
+    ops.Quantise,
+    ops.Flatten,
+)
+
+
+def is_nonnegative(graph: Graph, value: str) -> bool:
+    """Whether no entry of a value is below zero (it may be NaN)."""
+    makers = {node.name: node for node in graph.nodes}
+    waiting, seen = [value], set[str]()
+    while waiting:
+        name = waiting.pop()
+        node = makers.get(name)
+        if node is None:
+            return False
+        activation = getattr(node.op, "activation", getattr(node.op, "function", "identity"))
+        if activation in _AT_LEAST_ZERO or isinstance(node.op, ops.Softmax):
+            continue
+        if not isinstance(node.op, _KEEP_SIGNS):
+            return False
+        fresh = set(node.inputs) - seen
+        seen |= fresh
+        waiting += fresh
+    return True
