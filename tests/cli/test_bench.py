@@ -1,5 +1,7 @@
 import json
 
+import pytest
+
 from gossamer.bench.record import read_records
 
 
@@ -32,6 +34,23 @@ def test_an_unknown_engine_is_one_line(gossamer_program, net):
     done = gossamer_program("bench", net, "--against", "onnxruntime,openvin")
     assert (done.status, done.out) == (2, "")
     assert "did you mean 'openvino'" in done.err
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [(("--against", "onnxruntime"), "not held"), (("--isa", "avx1024"), "instruction set")],
+)
+def test_only_our_program_is_held_to_an_instruction_set(gossamer_program, net, options, expected):
+    done = gossamer_program("bench", net, "--isa", "portable", *options)
+    assert (done.status, done.out) == (2, "")
+    assert expected in done.err
+
+
+def test_a_held_program_is_timed(gossamer_program, net):
+    done = gossamer_program("bench", net, "--isa", "portable", "--rounds", 1, "--explain", "--json")
+    data = json.loads(done.out)
+    assert data["command"].endswith("--isa portable")
+    assert "portable" in data["explain"].splitlines()[0]
 
 
 def test_the_recorded_command_repeats_the_measurement(gossamer_program, net):

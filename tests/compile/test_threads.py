@@ -12,6 +12,7 @@ from gossamer.compile.compile import compile
 from gossamer.compile.threads import ALONE_US, SHARED_MACS, share_out
 from gossamer.graph import Graph, interpret
 from gossamer.graph.ops import Conv2d
+from gossamer.jit.target import host_target
 from gossamer.runtime.plan import Plan, StepReport
 from tests.compile.graphs import single, sparse_array
 
@@ -20,7 +21,7 @@ def plans(monkeypatch: pytest.MonkeyPatch, times_us: dict[int, float], macs: int
     """Return a maker of plans that take these times, and the threads of those it made."""
     made, nothing = [], np.zeros(0)
     report = StepReport("n", "k", None, {}, macs, macs, "")
-    plan = Plan(nothing, nothing, nothing, (1,), nothing, (), (), (report,))
+    plan = Plan(nothing, nothing, nothing, (1,), nothing, (), (), (report,), host_target())
 
     def plan_of(count: int) -> Plan:
         made.append(count)

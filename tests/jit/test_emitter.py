@@ -6,8 +6,8 @@ import numpy as np
 from llvmlite import ir
 
 from gossamer.jit.emitter import FLOAT, INT64, POINTER, Emitter
-from gossamer.jit.target import host_target
-from gossamer.jit.toolchain import compile_ir
+from gossamer.jit.target import host_target, narrowed
+from gossamer.jit.toolchain import assembly, compile_ir
 
 
 def test_loops_carry_values() -> None:
@@ -19,6 +19,23 @@ def test_loops_carry_values() -> None:
     code = compile_ir(str(module), host_target())
     function = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64)(code.address("sum_of_squares"))
     assert [function(n) for n in (0, 1, 5)] == [0, 0, 30]
+
+
+def test_products_are_added_without_calls_where_the_processor_cannot_fuse() -> None:
+    for isa in ("host", "portable"):
+        target, module = narrowed(host_target(), isa), ir.Module("test")
+        e = Emitter(module, "add_product", [POINTER], target.lanes)
+        value = e.load_vector(e.arguments[0])
+        e.store_vector(e.fma(value, value, e.constant(1.0)), e.arguments[0])
+        e.finish()
+        assert "call" not in assembly(str(module), target)
+        code = compile_ir(str(module), target)
+        memory = np.arange(64, dtype=np.float32)
+        at = -memory.ctypes.data % 64 // 4
+        inside = memory[at : at + target.lanes]
+        expected = inside * inside + 1
+        ctypes.CFUNCTYPE(None, ctypes.c_void_p)(code.address("add_product"))(inside.ctypes.data)
+        assert np.array_equal(inside, expected)
 
 
 def test_constants_and_splats_fill_all_lanes_and_keep_their_sign() -> None:

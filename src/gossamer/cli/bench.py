@@ -19,8 +19,12 @@ def bench(
     threads: Threads = 1,
     batch: Annotated[int, typer.Option(min=1, help="Images at once.")] = 1,
     rounds: Annotated[int, typer.Option(min=1, help="Samples of each engine.")] = 31,
+    isa: Annotated[
+        str, typer.Option(help="Instruction set: host (all of it), or a narrower one as avx2.")
+    ] = "host",
     explain: Annotated[
-        bool, typer.Option("--explain", help="Also say what was chosen for each layer, and why.")
+        bool,
+        typer.Option("--explain", help="Also say of each layer what runs, its shares, and why."),
     ] = False,
     out: Annotated[Path | None, typer.Option(help="Write the record as a JSON line.")] = None,
     as_json: Json = False,
@@ -40,17 +44,26 @@ def bench(
     from gossamer.cli.output import print_json, print_table
     from gossamer.cli.progress import track
     from gossamer.compile.compile import compile
+    from gossamer.errors import SpecError
+    from gossamer.jit.target import HOST
     from gossamer.report.table import timing_table
 
     rivals = split_names(against)
+    if rivals and isa != HOST:
+        raise SpecError(
+            "rivals are not held to an instruction set here",
+            where="--isa",
+            hint="leave out --against, or see `gossamer bench suite --isa`",
+        )
     graph = gossamer.load(net)
     shape = (batch, *graph.input.example[1:])
     x = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
     command = f"gossamer bench {net} --threads {threads} --batch {batch} --rounds {rounds}"
     command += f" --against {','.join(rivals)}" if rivals else ""
+    command += f" --isa {isa}" if isa != HOST else ""
     samples = rounds * (1 + len(rivals))
     with (
-        compile(graph, threads=threads) as program,
+        compile(graph, threads=threads, target=isa) as program,
         track("timing", samples, shown=not as_json) as advance,
     ):
         record = gossamer.benchmark(

@@ -45,7 +45,7 @@ def choose(
                 timings.add(step, times)
                 reason = "fastest measured"
             chosen.append(bound)
-            reports.append(_report(step, bound.choice, times, reason))
+            reports.append(_report(step, bound, times, reason))
     return chosen, reports
 
 
@@ -85,7 +85,8 @@ def _time_s(step: int, times: int, workers: Workers | None) -> float:
     return perf_counter() - start
 
 
-def _report(step: Step, choice: Choice, times: Times, reason: str) -> StepReport:
+def _report(step: Step, bound: Bound, times: Times, reason: str) -> StepReport:
+    choice = bound.choice
     if times and "dense" in choice.label and step.effective_macs < step.macs:
         reason = "dense, because skipping the zeros was not faster here"
     others = {label: time for label, time in times.items() if label != choice.label}
@@ -97,6 +98,9 @@ def _report(step: Step, choice: Choice, times: Times, reason: str) -> StepReport
         step.macs,
         step.effective_macs,
         reason,
+        min(choice.reads for choice in step.choices),
+        step.numbers,
+        sum(table.nbytes for table in bound.tables.values()),
     )
 
 

@@ -14,12 +14,12 @@ from gossamer.errors import SpecError
 from gossamer.graph.graph import Graph
 from gossamer.graph.ops import Shape
 from gossamer.graph.verify import verify
-from gossamer.jit.target import Target, host_target
+from gossamer.jit.target import HOST, Target, host_target, narrowed
 from gossamer.runtime.plan import Plan
 from gossamer.runtime.program import Program
 
 
-def compile(graph: Graph, threads: int = 1, *, measure: bool = True) -> Program:
+def compile(graph: Graph, threads: int = 1, *, measure: bool = True, target: str = HOST) -> Program:
     """Turn a graph into a program for this machine.
 
     Args:
@@ -30,6 +30,10 @@ def compile(graph: Graph, threads: int = 1, *, measure: bool = True) -> Program:
             likeliest is taken and compiling is quicker. The results are the same either way, to
             rounding. Times are remembered for equal layers, and on disk for the next process
             (`gossamer.jit.cache` says where), as is machine code.
+        target: the instruction set that is used: "host" for all that this processor has, or a
+            narrower one, to see what another class of machine would run: "avx2" (no AVX-512, no
+            dot products of bytes) or "portable" (SSE2 on x86-64, NEON on 64-bit ARM). Caches and
+            clock stay this processor's.
 
     Returns:
         A program; call it with (N, C, H, W) arrays.
@@ -37,7 +41,8 @@ def compile(graph: Graph, threads: int = 1, *, measure: bool = True) -> Program:
     Raises:
         CompileError: if an operator has no kernel.
         GraphError: if this is not a well-formed graph.
-        SpecError: for an impossible number of threads.
+        SpecError: for an impossible number of threads, or an instruction set that this processor
+            does not have.
 
     Examples:
         >>> import numpy as np
@@ -51,8 +56,9 @@ def compile(graph: Graph, threads: int = 1, *, measure: bool = True) -> Program:
     """
     if not isinstance(threads, int) or not 1 <= threads <= 256:
         raise SpecError("impossible number of threads", got=threads, expected="1…256")
+    held = narrowed(host_target(), target)
     verify(graph)
-    return Program(graph, partial(make_plan, graph, host_target(), threads, measure), threads)
+    return Program(graph, partial(make_plan, graph, held, threads, measure), threads)
 
 
 def make_plan(
@@ -82,5 +88,6 @@ def _plan(graph: Graph, target: Target, image_shape: Shape, measure: bool, threa
         tables=tables,
         code=tuple({choice.code: None for choice in choices}),
         reports=tuple(reports),
+        target=target,
         threads=threads,
     )

@@ -43,11 +43,14 @@ class Choice:
         kernel: what is called.
         build: makes the arguments, slot → buffer, table or number; costly for large weights.
         variant: what tells it from other ways with the same kernel; stable from run to run.
+        reads: numbers that its useful multiply-accumulates take from memory at least, one image;
+            `gossamer.runtime.bounds` asks for it.
     """
 
     kernel: Kernel
     build: Callable[[], Mapping[str, Argument]]
     variant: str = ""
+    reads: int = 0
 
     @property
     def label(self) -> str:
@@ -66,6 +69,7 @@ class Step:
         buffers: that it touches, whichever choice runs.
         macs: multiply-accumulates of the dense operator, one image.
         effective_macs: the same, zeros of the weight not counted.
+        numbers: of activations that are read and written, one image, nothing twice.
     """
 
     node: str
@@ -73,6 +77,7 @@ class Step:
     buffers: tuple[Buffer, ...]
     macs: int = 0
     effective_macs: int = 0
+    numbers: int = 0
 
 
 def touched_buffers(arguments: Mapping[str, Argument]) -> tuple[Buffer, ...]:

@@ -144,9 +144,12 @@ class Emitter:
         return self.builder.call(function, arguments)
 
     def fma(self, a: Value, b: Value, c: Value) -> Value:
-        """Return a · b + c, rounded once, for vectors or scalars."""
+        """Return a · b + c, for vectors or scalars; rounded once if the processor has that.
+
+        Where it has not, LLVM's `fma` would be a call of the C library for each lane.
+        """
         suffix = "f32" if a.type == FLOAT else f"v{self.lanes}f32"
-        return self.intrinsic(f"llvm.fma.{suffix}", a.type, [a, b, c])
+        return self.intrinsic(f"llvm.fmuladd.{suffix}", a.type, [a, b, c])
 
     def nonzero(self, mask: Value) -> Value:
         """Return, lane by lane, whether an integer is not zero."""

@@ -6,8 +6,11 @@ it: that of the arithmetic alone, and that of reading from the cache that the da
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from time import perf_counter
+from typing import Any, Self
 
 import numpy as np
 from llvmlite import ir
@@ -18,7 +21,7 @@ from gossamer.jit.target import Target, host_target
 from gossamer.jit.toolchain import compile_ir
 
 SIZES_BYTES = (16 * 2**10, 256 * 2**10, 8 * 2**20, 64 * 2**20)
-"""What is read: usually the first, second and third cache, and memory."""
+"""What is read: usually in the first, second and third cache, and memory."""
 _ARGUMENTS = (function.POINTER, function.INT64, function.INT64)
 _CHAINS = 12
 """Independent sums: enough to keep the arithmetic busy, few enough for 16 registers."""
@@ -36,7 +39,29 @@ class Limits:
     """
 
     arithmetic: float
-    reading: dict[int, float]
+    reading: Mapping[int, float]
+
+    def __str__(self) -> str:
+        """Return for example "56 GMAC/s from registers; with each number read, 9 from 64 MiB"."""
+        kept = ", ".join(f"{v:.0f} from {_amount(size)}" for size, v in self.reading.items())
+        return f"{self.arithmetic:.0f} GMAC/s from registers; with each number read, {kept}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data for JSON."""
+        reading = {str(size): speed for size, speed in self.reading.items()}
+        return {"arithmetic": self.arithmetic, "reading": reading}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Rebuild limits from `to_dict()`."""
+        reading = {int(size): float(speed) for size, speed in data["reading"].items()}
+        return cls(float(data["arithmetic"]), reading)
+
+
+@lru_cache(maxsize=8)
+def machine_limits(target: Target) -> Limits:
+    """Return `measure_limits` of a target, measured once a process."""
+    return measure_limits(target)
 
 
 def measure_limits(
@@ -74,6 +99,10 @@ def measure_limits(
         return 1e-9 * rounds * turns * _CHAINS * target.lanes / min(seconds)
 
     return Limits(speed("arithmetic", 4096), {size: speed("reading", size) for size in sizes_bytes})
+
+
+def _amount(size_bytes: int) -> str:
+    return f"{size_bytes >> 20} MiB" if size_bytes >= 2**20 else f"{size_bytes >> 10} KiB"
 
 
 def _write_loop(module: ir.Module, name: str, target: Target, *, reads: bool) -> None:

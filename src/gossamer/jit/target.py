@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from types import MappingProxyType
 
 import llvmlite.binding as llvm
+
+from gossamer.errors import SpecError
+
+HOST = "host"
+PORTABLE = "portable"
+"""What every processor of an architecture has: SSE2 on x86-64, NEON on 64-bit ARM."""
+
+INSIDE: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {"avx512": ("avx2", PORTABLE), "avx2": (PORTABLE,), "neon": (PORTABLE,), PORTABLE: ()}
+)
+"""Vector extension → the narrower ones that its processors run, too."""
+_BEYOND_AVX2 = ("avx512", "avxvnni", "avx10", "amx")
+"""How LLVM's features begin that a processor of the AVX2 class does not have."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +69,43 @@ def host_target() -> Target:
     if lanes == 16:
         text += ",-prefer-256-bit"  # some processors would split every 512-bit vector
     return Target(llvm.get_process_triple(), llvm.get_host_cpu_name(), text, lanes, isa)
+
+
+def narrowed(target: Target, isa: str) -> Target:
+    """Return a target held to a vector extension, for a processor that may have more.
+
+    Args:
+        target: of a processor.
+        isa: "host" for all that it has, its own extension's name, or a narrower one's: "avx2"
+            (without AVX-512 and dot products of bytes) or "portable".
+
+    Raises:
+        SpecError: if there is no such extension, or the processor does not have it.
+
+    Examples:
+        >>> wide = Target("x86_64-linux", "znver5", "+avx2,+avx512f,+fma", 16, "avx512")
+        >>> narrowed(wide, "avx2").features
+        '+avx2,-avx512f,+fma'
+        >>> narrowed(wide, "portable").lanes
+        4
+    """
+    if isa in (HOST, target.isa):
+        return target
+    known = (HOST, target.isa, *INSIDE[target.isa])
+    if isa not in known:
+        raise SpecError(
+            "this processor does not have the instruction set, or there is none of that name",
+            got=isa,
+            expected=" or ".join(map(repr, known)),
+        )
+    if isa == PORTABLE:
+        cpu = "x86-64" if target.triple.startswith("x86_64") else "generic"
+        return Target(target.triple, cpu, "", 4, PORTABLE)
+    features = ",".join(
+        f"-{feature[1:]}" if feature[1:].startswith(_BEYOND_AVX2) else feature
+        for feature in target.features.split(",")
+    )
+    return replace(target, features=features, lanes=8, isa=isa)
 
 
 def _vector_extension(features: dict[str, bool]) -> tuple[str, int]:

@@ -33,6 +33,9 @@ def suite_page(results: Sequence[Result], rows: Iterable[Row], engines: Sequence
         versions = {name: number for r in records for name, number in r.versions.items()}
         listed = ", ".join(f"{name} {number}" for name, number in versions.items())
         parts.append(f"{records[0].machine}; {listed}.")
+    limits = [result.limits for result in results if result.limits]
+    if limits:
+        parts.append(f"One thread at best, when the first row ran: {limits[0]}.")
     tables = suite_tables(results, rows, engines)
     parts += [f"## {table.title}\n\n{table.to_markdown()}" for table in tables]
     missing = missing_lines(results)

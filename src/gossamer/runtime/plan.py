@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from gossamer.jit.target import Target
     from gossamer.jit.toolchain import Code
 
 
@@ -20,11 +21,15 @@ class StepReport:
     Args:
         node: name of the graph's node.
         kernel: label of the kernel that runs.
-        time_us: measured time of the chosen kernel; None if it had no rival.
+        time_us: of the chosen kernel, by which it was chosen: repeated alone; None if it had no
+            rival.
         others: label → measured time of what else was tried, in microseconds.
         macs: of the dense operator, one image.
         effective_macs: the same, zeros of the weight not counted.
         reason: why this kernel runs.
+        reads: numbers that the nonzeros' multiply-accumulates take from memory at least, one image.
+        numbers: of activations that are read and written, one image.
+        table_bytes: of what the kernel reads beside activations: weights, offsets.
     """
 
     node: str
@@ -34,6 +39,9 @@ class StepReport:
     macs: int
     effective_macs: int
     reason: str
+    reads: int = 0
+    numbers: int = 0
+    table_bytes: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +57,7 @@ class Plan:
         tables: everything else that the steps point to.
         code: the machine code of its kernels.
         reports: one a step.
+        target: that its code is made for.
         threads: that run it.
         threads_reason: why so many.
     """
@@ -61,6 +70,7 @@ class Plan:
     tables: tuple[np.ndarray, ...]
     code: tuple[Code, ...]
     reports: tuple[StepReport, ...]
+    target: Target
     threads: int = 1
     threads_reason: str = ""
 

@@ -6,6 +6,7 @@ import os
 import threading
 import weakref
 from collections.abc import Callable
+from functools import partial
 from typing import Self
 
 import numpy as np
@@ -13,7 +14,8 @@ import numpy as np
 from gossamer.errors import DataError, ProgramError
 from gossamer.graph.graph import Graph
 from gossamer.graph.verify import infer_shapes
-from gossamer.runtime.explain import format_plan
+from gossamer.runtime.explain import Measured, format_plan
+from gossamer.runtime.in_place import step_times_us
 from gossamer.runtime.native import native_loop
 from gossamer.runtime.plan import Plan
 from gossamer.runtime.workers import Workers
@@ -76,7 +78,7 @@ class Program:
             flat_x, flat_y = x.reshape(len(x), -1), y.reshape(len(y), -1)
             for image in range(len(x)):
                 plan.input[:] = flat_x[image]
-                self._run(plan)
+                self._run_steps(plan, *plan.job)
                 flat_y[image] = plan.output
         return y
 
@@ -90,11 +92,28 @@ class Program:
             del self._plans[next(iter(self._plans))]
         return plan
 
-    def explain(self) -> str:
-        """Return how many threads run the example's size, and for each layer what runs and why."""
+    def explain(self, *, measure: bool = True) -> str:
+        """Return how many threads run the example's size, and for each layer what runs and why.
+
+        Args:
+            measure: time each layer where it stands, and say which share that is of what the
+                processor does at best, and of the layer's bound (`gossamer.runtime.bounds`); takes
+                a second or so, the processor's limits are measured once a process. Otherwise times
+                are those by which kernels were chosen, of layers that had a choice.
+
+        Raises:
+            ProgramError: if the program is closed and was to be measured.
+        """
         with self._lock():
             plan = self.plan_for(self.graph.input.example[1:])
-        return format_plan(plan)
+            return format_plan(plan, self._measure(plan) if measure else None)
+
+    def _measure(self, plan: Plan) -> Measured:
+        # Most programs are never explained, and do not wait for LLVM.
+        from gossamer.jit.limits import machine_limits
+
+        times_us, whole_us = step_times_us(plan, partial(self._run_steps, plan))
+        return Measured(times_us, whole_us, machine_limits(plan.target))
 
     def close(self) -> None:
         """Stop the threads; further calls raise ProgramError."""
@@ -112,13 +131,14 @@ class Program:
         """Return this process's lock: one held during a fork is never freed in the child."""
         return self._locks.setdefault(os.getpid(), threading.Lock())
 
-    def _run(self, plan: Plan) -> None:
+    def _run_steps(self, plan: Plan, first: int, count: int) -> None:
+        """Run some steps of a plan."""
         if self._is_closed:
             raise ProgramError("the program is closed", hint="compile the graph again")
         if plan.threads > 1:
-            self._workers[plan.threads].run(*plan.job)
+            self._workers[plan.threads].run(first, count)
         else:
-            self._loop.repeat(*plan.job, 1)
+            self._loop.repeat(first, count, 1)
 
 
 def _close_all(workers: dict[int, Workers]) -> None:

@@ -48,6 +48,8 @@ def test_rivals_that_fail_lose_their_cell_only(engines):
     assert list(found.missing) == ["absent", "wrong"]
     assert found.missing["absent"] == "MissingDependencyError: it is not installed"
     assert "differ" in found.missing["wrong"]
+    assert found.bound_ms > 0
+    assert found.limits.arithmetic > 0
     assert begun[0] == "gossamer"
     assert begun[-1] == ""
 
@@ -60,6 +62,7 @@ def test_without_our_program_rivals_are_still_measured(engines, monkeypatch):
     found = measure(ROW, Conditions(1, engines[:1], rounds=2))
     assert [timing.name for timing in found.record.timings] == ["good"]
     assert "no kernel" in found.missing["gossamer"]
+    assert (found.bound_ms, found.limits) == (None, None)
 
 
 def test_excluded_engines_are_not_tried(engines):

@@ -4,6 +4,7 @@ import pytest
 
 from gossamer.bench.suite.result import Result, read_results, write_results
 from gossamer.errors import DataError
+from gossamer.jit.limits import Limits
 
 
 def test_a_multiple_is_over_the_fastest_of_a_kind(result):
@@ -33,7 +34,11 @@ def test_engines_are_those_measured_and_those_missing(result):
 
 
 def test_results_survive_the_file(result, tmp_path):
-    results = [result(gossamer=1.0, bound_ms=0.5), result("other", 2, missing={"mnn": "no"})]
+    limits = Limits(50.0, {4096: 40.0})
+    results = [
+        result(gossamer=1.0, bound_ms=0.5, limits=limits),
+        result("other", 2, missing={"mnn": "no"}),
+    ]
     write_results(tmp_path / "suite.jsonl", results)
     assert read_results(tmp_path / "suite.jsonl") == results
     assert len((tmp_path / "suite.jsonl").read_text().splitlines()) == 2
@@ -45,7 +50,8 @@ def test_an_absent_file_has_no_results(tmp_path):
 
 def test_every_field_is_needed(result):
     data = result(gossamer=1.0).to_dict()
-    for field in data:
+    assert Result.from_dict({n: v for n, v in data.items() if n != "limits"}).limits is None
+    for field in set(data) - {"limits"}:  # files from before it was kept are read
         with pytest.raises(DataError, match=field):
             Result.from_dict({name: value for name, value in data.items() if name != field})
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,14 +16,15 @@ from gossamer.bench.engines import ENGINES, Subject
 from gossamer.bench.load import watch_load
 from gossamer.bench.machine import detect_machine
 from gossamer.bench.record import Record
-from gossamer.bench.suite.cap import CAPS, capped
+from gossamer.bench.suite.cap import CAPS
 from gossamer.bench.suite.network import build_graph
 from gossamer.bench.suite.result import Result
 from gossamer.bench.suite.row import Row
-from gossamer.compile.compile import compile, make_plan
+from gossamer.compile.compile import compile
 from gossamer.errors import DataError
 from gossamer.graph import Graph
-from gossamer.jit.target import host_target
+from gossamer.jit.limits import Limits, measure_limits
+from gossamer.runtime.bounds import plan_bound_us
 from gossamer.runtime.program import Program
 
 OURS = "gossamer"
@@ -86,6 +86,7 @@ def measure(
         missing={n: missing[n] for n in engine_names(conditions.engines) if n in missing},
         bound_ms=found.bound_ms,
         foreign_load=found.foreign_load,
+        limits=found.limits,
     )
 
 
@@ -96,6 +97,7 @@ class _Found:
     record: Record | None = None
     bound_ms: float | None = None
     foreign_load: float | None = None
+    limits: Limits | None = None
 
 
 def _compare(
@@ -112,7 +114,8 @@ def _compare(
         if OURS not in missing:
             begun(OURS)
             try:
-                program = stack.enter_context(compile_for(graph, conditions))
+                program = compile(graph, threads=threads, target=conditions.isa)
+                stack.enter_context(program)
             except Exception as error:
                 failed(OURS, error)
         subject = Subject(graph, None, program, x.shape)
@@ -121,17 +124,16 @@ def _compare(
         engines.open({name: ENGINES[name] for name in names})
         with watch_load() as load:
             comparison = engines.compare(x, conditions.protocol, tolerance=TOLERANCE)
-    bound_ms = getattr(program, "bound_ms", None)
-    return _Found(_as_record(graph, comparison, threads), bound_ms, load.mean)
+        limits, bound_ms = _bound(program) if program else (None, None)
+    return _Found(_as_record(graph, comparison, threads), bound_ms, load.mean, limits)
 
 
-def compile_for(graph: Graph, conditions: Conditions) -> Program:
-    """Return our program for an instruction set."""
-    threads = conditions.threads
-    if conditions.isa == "host":
-        return compile(graph, threads=threads)
-    target = capped(host_target(), conditions.isa)
-    return Program(graph, partial(make_plan, graph, target, threads, True), threads)
+def _bound(program: Program) -> tuple[Limits, float | None]:
+    """Return the machine's limits of this moment, and the program's bound in milliseconds."""
+    plan = program.plan_for(program.graph.input.example[1:])
+    limits = measure_limits(plan.target)
+    bound_us = plan_bound_us(plan, limits)
+    return limits, None if bound_us is None else bound_us / 1e3
 
 
 def _as_record(graph: Graph, comparison: Comparison, threads: int) -> Record | None:

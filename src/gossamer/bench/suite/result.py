@@ -13,6 +13,7 @@ from gossamer.bench.clock import Speedup, speedup
 from gossamer.bench.record import Record
 from gossamer.bench.suite.row import RIVALS
 from gossamer.errors import DataError
+from gossamer.jit.limits import Limits
 from gossamer.replacing import replacing
 
 
@@ -27,7 +28,9 @@ class Result:
         rounds: that were asked for.
         record: timings of the engines that ran; None if none did.
         missing: engine → why it was not measured.
-        bound_ms: least time that the machine's measured limits allow our program, if it says so.
+        bound_ms: least time that the limits allow our program, if known:
+            `gossamer.runtime.bounds`.
+        limits: of the machine for this instruction set, measured with the row.
         foreign_load: processors' worth of work of other processes meanwhile, if known.
     """
 
@@ -39,6 +42,7 @@ class Result:
     missing: Mapping[str, str] = field(default_factory=dict)
     bound_ms: float | None = None
     foreign_load: float | None = None
+    limits: Limits | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "missing", MappingProxyType(dict(self.missing)))
@@ -81,6 +85,7 @@ class Result:
             "missing": dict(self.missing),
             "bound_ms": self.bound_ms,
             "foreign_load": self.foreign_load,
+            "limits": self.limits.to_dict() if self.limits else None,
         }
 
     @classmethod
@@ -97,6 +102,7 @@ class Result:
                 missing={str(k): str(v) for k, v in data["missing"].items()},
                 bound_ms=_number(data["bound_ms"]),
                 foreign_load=_number(data["foreign_load"]),
+                limits=Limits.from_dict(data["limits"]) if data.get("limits") else None,
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise DataError("not a result", got=f"{type(error).__name__}: {error}") from None

@@ -63,7 +63,7 @@ def bring(lowering: Lowering, value: str, place: Place) -> None:
             "channel_shares": lowering.channel_shares(len(channels)),
             **tables,
         }
-        lowering.emit(value, kernel, arguments)
+        lowering.emit(value, kernel, arguments, numbers=lowering.numbers(value, value))
     if is_padded:
         lowering.filled(target, 0.0)
 

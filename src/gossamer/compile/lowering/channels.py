@@ -69,6 +69,7 @@ def lower_local_response_norm(lowering: Lowering, node: Node, op: LocalResponseN
             "terms": np.array([op.k, op.alpha / op.size], np.float32),
             "channel_shares": lowering.channel_shares(count),
         },
+        numbers=lowering.numbers(node.name, *node.inputs),
     )
     lowering.wrote(target)
 

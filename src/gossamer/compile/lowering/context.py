@@ -128,10 +128,16 @@ class Lowering:
         return grid
 
     # ── steps ─────────────────────────────────────────────────────────────────────────────────
-    def emit(self, node: str, kernel: Kernel, arguments: dict[str, Argument]) -> None:
-        """Add a step with one way to run it."""
-        choice = Choice(kernel, lambda: arguments)
-        self.steps.append(Step(node, (choice,), touched_buffers(arguments)))
+    def emit(
+        self, node: str, kernel: Kernel, arguments: dict[str, Argument], *, numbers: int = 0
+    ) -> None:
+        """Add a step with one way to run it; it reads and writes so many numbers of activations."""
+        choice, buffers = Choice(kernel, lambda: arguments), touched_buffers(arguments)
+        self.steps.append(Step(node, (choice,), buffers, numbers=numbers))
+
+    def numbers(self, *values: str) -> int:
+        """Return how many numbers there are in values, one image."""
+        return sum(prod(self.shapes[value][1:]) for value in values)
 
     def channel_shares(self, channels: int) -> np.ndarray:
         """Share channels out over the threads."""
@@ -180,6 +186,7 @@ class Lowering:
                 "channels": grid.channel_offsets(),
                 "channel_shares": self.channel_shares(len(grid.channels)),
             },
+            numbers=self.numbers(value, value),
         )
 
     def _fill_halo(self, grid: Grid, fill: float, reader: str) -> None:
@@ -200,5 +207,6 @@ class Lowering:
                 "fill": np.array([fill], np.float32),
                 "channel_shares": self.channel_shares(len(channels)),
             },
+            numbers=0,  # who writes the pixels can fill it, too
         )
         self.filled(grid, fill)

@@ -49,6 +49,10 @@ class ConvRows:
             return 0
         return int((self.offsets.max(1) - self.offsets.min(1)).max())
 
+    def reads(self, kernel: ConvKernel) -> int:
+        """Return the vectors that a kernel reads for a vector of pixels in all rows."""
+        return self.shared_taps(kernel.rows if kernel.shared else 1)
+
     def shared_taps(self, count: int) -> int:
         """Return the taps where some row is not zero, summed over groups of `count` rows."""
         return self.weight.shared_taps(count)

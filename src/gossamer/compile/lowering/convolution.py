@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
+from math import prod
 
 import numpy as np
 
@@ -78,19 +79,22 @@ def _add_step(
         replace(candidate, kernel=replace(candidate.kernel, echoes=echoes))
         for candidate in candidates(rows, windows, op.activation, adds=adds)[:MOST_CHOICES]
     ]
+    pixels = prod(out_shape[2:])
     choices = [
         Choice(
             candidate.kernel,
             partial(_arguments, lowering.threads, candidate, rows, source, target, op),
             f"b{candidate.blocks}",
+            pixels * rows.reads(candidate.kernel),
         )
         for candidate in likely
     ]
     if not (adds or echoes):
         choices = depthwise_choices(rows, kernel, op, source, target, lowering.threads) + choices
-    buffers = (source.buffer, target.buffer)
+    buffers, read = (source.buffer, target.buffer), shape[1] * prod(kernel) * pixels
+    numbers = min(lowering.numbers(node.inputs[0]), read) + (1 + adds) * lowering.numbers(node.name)
     nonzero = round(macs * layout.density)
-    lowering.steps.append(Step(node.name, tuple(choices), buffers, macs, nonzero))
+    lowering.steps.append(Step(node.name, tuple(choices), buffers, macs, nonzero, numbers))
     lowering.wrote(target)
     if echoes:
         lowering.filled(target, 0.0)

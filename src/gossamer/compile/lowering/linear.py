@@ -38,17 +38,20 @@ def lower_linear(lowering: Lowering, node: Node, op: Linear) -> None:
         "biases": biases,
         "block_shares": shares(blocks, lowering.threads),
     }
+    macs = op.macs((), graph.weight_shapes(node))
     choices = tuple(
         Choice(
             LinearKernel(shared, op.activation),
             partial(_arguments, padded.reshape(blocks, lanes, -1), shared, arguments),
+            reads=round(macs * layout.density),
         )
         for shared in _forms(layout.density)
     )
-    macs = op.macs((), graph.weight_shapes(node))
-    lowering.steps.append(
-        Step(node.name, choices, (source, target), macs, round(macs * layout.density))
+    effective_macs, numbers = (
+        round(macs * layout.density),
+        lowering.numbers(*node.inputs, node.name),
     )
+    lowering.steps.append(Step(node.name, choices, (source, target), macs, effective_macs, numbers))
 
 
 def _forms(density: float) -> list[bool]:

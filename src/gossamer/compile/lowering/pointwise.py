@@ -64,6 +64,7 @@ def lower_softmax(lowering: Lowering, node: Node, op: Softmax) -> None:
             "channel_bytes": 4 * prod(size),
             "pixel_shares": shares(prod(size), lowering.threads),
         },
+        numbers=lowering.numbers(node.name, *node.inputs),
     )
 
 
@@ -107,7 +108,7 @@ def on_planes(
     shift: np.ndarray = NOTHING,
 ) -> None:
     """Add an elementwise step over planes; `scale` and `shift` hold one number a channel."""
-    grids = [*sources, target]
+    grids, planes = [*sources, target], target.planes
     positions = np.stack([g.positions() for g in grids], axis=1)
     lowering.emit(
         name,
@@ -123,6 +124,7 @@ def on_planes(
             "shifts": shift,
             "channel_shares": lowering.channel_shares(len(target.channels)),
         },
+        numbers=_terms(kernel.function) * len(target.channels) * planes.height * planes.width,
     )
 
 
@@ -145,4 +147,9 @@ def on_flat(
         "shifts": shift,
         "entry_shares": shares(entries, lowering.threads),
     }
-    lowering.emit(name, kernel, arguments)
+    lowering.emit(name, kernel, arguments, numbers=_terms(kernel.function) * entries)
+
+
+def _terms(function: str) -> int:
+    """Return how many numbers are read or written for an entry."""
+    return {"zero": 1, "add": 3, "multiply": 3}.get(function, 2)

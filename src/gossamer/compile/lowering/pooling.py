@@ -44,6 +44,7 @@ def lower_pool(lowering: Lowering, node: Node, op: MaxPool2d | AvgPool2d) -> Non
             "factors": _factors(lowering, node, op, target.planes.pixel_index()),
             "channel_shares": lowering.channel_shares(len(source.channels)),
         },
+        numbers=lowering.numbers(node.name, *node.inputs),
     )
     lowering.wrote(target)
 
@@ -76,4 +77,5 @@ def lower_global_avg_pool(lowering: Lowering, node: Node, op: GlobalAvgPool) -> 
             "factor": np.array([1 / (height * width)], np.float32),
             "channel_shares": lowering.channel_shares(len(source.channels)),
         },
+        numbers=lowering.numbers(node.name, *node.inputs),
     )
