@@ -1,118 +1,153 @@
-"""Single convolutions as a share of what this machine can do, beside ONNX Runtime on the dense one.
+"""Single convolutions as a share of what this machine can do, as Markdown tables.
 
-    python benchmarks/conv_layers.py [--densities 1 0.3 0.2 0.1 0.05] [--rounds 15] [--only 3x3]
+    python benchmarks/conv_layers.py [--isa avx2] [--rounds 15] [--only 3x3]
 
-First the machine's limits are measured: arithmetic from registers, and with each number read from
-each cache. Then, for every layer of the table and every density, the chosen kernel (batch 1, one
-thread, on data in the program's own layout) and ONNX Runtime's session on the same dense layer run
-in turns; the table has medians. The session copies its input and output into its own layouts and
-back, which costs it more the smaller the layer: the ratio of one layer says less than that of a
-network. "share" is the multiply-accumulates that the nonzeros need, over the time, over the
-machine's arithmetic: lanes that hold no pixel and sums that wait in the cache are losses.
+Layers are those of ResNet-50, MobileNet and ResNet-56; weights are dense, or a fraction of zeros
+lies at random places, or 90 % in blocks of four output channels (4×1). For each the chosen kernel
+runs alone, again and again: batch 1, one thread, data in the program's own layout. All kernels of a
+layer take turns; a sample is the best of three calls. The first table has the medians with their
+quartiles, the second two shares: of the arithmetic that this machine does at best (the nonzeros'
+multiply-accumulates over the time; lanes that hold no pixel, and sums that wait in a cache, are
+losses), and of the layer's bound (`gossamer.runtime.bounds`). The limits are measured between the
+layers, and the best of each is taken.
 """
 
 import argparse
-from collections.abc import Callable
-from statistics import median
+from collections.abc import Callable, Sequence
 from time import perf_counter, sleep
 
 import numpy as np
 
 import gossamer as gs
+from gossamer.bench.load import watch_load
+from gossamer.bench.machine import detect_machine
 from gossamer.graph import Dense, Graph, Input, Node, Sparse
-from gossamer.graph.counting import count
 from gossamer.graph.ops import Conv2d
-from gossamer.graph.to_onnx import to_onnx
-from gossamer.jit.limits import measure_limits
-from gossamer.runtime.native import native_loop
+from gossamer.jit.limits import Limits, measure_limits
+from gossamer.jit.target import HOST
+from gossamer.runtime.bounds import step_bounds_us
+from gossamer.runtime.native import STEP_BYTES, native_loop
+from gossamer.runtime.plan import Plan
 from gossamer.runtime.program import Program
 
-# Channels in, channels out, kernel, picture, stride: the layers of ResNet-50, MobileNet, ResNet-56.
+# Channels in, channels out, kernel, picture, stride.
 LAYERS = (
+    (64, 256, 1, 56, 1), (256, 64, 1, 56, 1), (512, 128, 1, 28, 1), (256, 512, 1, 56, 2),
+    (256, 1024, 1, 14, 1), (1024, 256, 1, 14, 1), (512, 2048, 1, 7, 1), (2048, 512, 1, 7, 1),
     (64, 64, 3, 56, 1), (128, 128, 3, 28, 1), (256, 256, 3, 14, 1), (512, 512, 3, 7, 1),
-    (128, 128, 3, 56, 2), (64, 256, 1, 56, 1), (256, 64, 1, 56, 1), (512, 128, 1, 28, 1),
-    (256, 512, 1, 56, 2), (1024, 256, 1, 14, 1), (256, 1024, 1, 14, 1), (2048, 512, 1, 7, 1),
-    (512, 512, 1, 14, 1), (16, 16, 3, 32, 1), (32, 32, 3, 16, 1), (64, 64, 3, 8, 1),
+    (128, 128, 3, 56, 2), (64, 128, 1, 56, 1), (512, 512, 1, 14, 1), (1024, 1024, 1, 7, 1),
+    (16, 16, 3, 32, 1), (32, 32, 3, 16, 1), (64, 64, 3, 8, 1),
 )  # fmt: skip
+# Name, density, output channels that share their zeros.
+WEIGHTS = (
+    ("dense", 1.0, 1), ("70 %", 0.3, 1), ("80 %", 0.2, 1), ("90 %", 0.1, 1), ("95 %", 0.05, 1),
+    ("90 % in 4×1", 0.1, 4),
+)  # fmt: skip
+CALLS = 3
 
 
-def layer(shape: tuple[int, ...], density: float) -> Graph:
+def layer(shape: tuple[int, ...], density: float, block: int) -> Graph:
     """Return a graph of one convolution with random zeros."""
     channels, rows, kernel, size, stride = shape
     rng = np.random.default_rng(0)
     weight = rng.standard_normal((rows, channels, kernel, kernel)).astype(np.float32)
-    weight *= rng.random(weight.shape) < density
+    kept = rng.random((rows // block, *weight.shape[1:])) < density
+    weight *= np.repeat(kept, block, axis=0)
     op = Conv2d((stride, stride), (kernel // 2,) * 4, activation="relu")
     kind = Sparse if density < 1 else Dense
     node = Node("conv", op, ("x",), {"weight": "w"})
-    return Graph(
-        Input("x", (1, channels, size, size)), (node,), "conv", {"w": kind.from_dense(weight)}
-    )
+    picture = Input("x", (1, channels, size, size))
+    return Graph(picture, (node,), "conv", {"w": kind.from_dense(weight)})
 
 
-def session(graph: Graph, x: np.ndarray) -> Callable[[], object]:
-    """Return a run of ONNX Runtime, one thread."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    made = onnxruntime.InferenceSession(to_onnx(graph).SerializeToString(), options)
-    return lambda: made.run(None, {"x": x})
+def convolution(program: Program) -> tuple[Plan, int]:
+    """Return the plan after a run on a random picture, and which of its steps is the layer."""
+    shape = program.graph.input.example
+    program(np.random.default_rng(1).standard_normal(shape).astype(np.float32))
+    plan = program.plan_for(shape[1:])
+    return plan, [report.macs > 0 for report in plan.reports].index(True)
 
 
-def alone(program: Program, x: np.ndarray) -> Callable[[], object]:
-    """Return a run of the convolution's kernel alone, on what a whole run left in memory."""
-    program(x)
-    plan, repeat = program.plan_for(x.shape[1:]), native_loop().repeat
-    at = [report.macs > 0 for report in plan.reports].index(True)
-    step = plan.steps[at].ctypes.data
-    return lambda: repeat(step, 1, 1)
+def run_of(plan: Plan, index: int) -> Callable[[], object]:
+    """Return a run of one step alone, on what a whole run left in memory."""
+    at, repeat = plan.job[0] + STEP_BYTES * index, native_loop().repeat
+    return lambda: repeat(at, 1, 1)
 
 
-def medians_ms(calls: list[Callable[[], object]], rounds: int) -> list[float]:
-    """Return the median time of each call; they take turns, the best of three a turn."""
-    samples = [[] for _ in calls]
-    for _ in range(rounds):
-        for call, found in zip(calls, samples, strict=True):
+def times_us(calls: Sequence[Callable[[], object]], rounds: int) -> np.ndarray:
+    """Return (calls, rounds) times; the calls take turns."""
+    samples = np.full((len(calls), rounds), np.inf)
+    for turn in range(rounds):
+        for index, call in enumerate(calls):
             sleep(0.0005)
-            times = []
-            for _ in range(3):
+            for _ in range(CALLS):
                 start = perf_counter()
                 call()
-                times.append(1e3 * (perf_counter() - start))
-            found.append(min(times))
-    return [median(found) for found in samples]
+                time_us = 1e6 * (perf_counter() - start)
+                samples[index, turn] = min(samples[index, turn], time_us)
+    return samples
+
+
+def best(limits: Sequence[Limits]) -> Limits:
+    """Return the best of each speed that was measured."""
+    sizes = limits[0].reading
+    reading = {size: max(found.reading[size] for found in limits) for size in sizes}
+    return Limits(max(found.arithmetic for found in limits), reading)
+
+
+def name_of(shape: tuple[int, ...]) -> str:
+    channels, rows, kernel, size, stride = shape
+    return f"{kernel}x{kernel} {channels}-{rows} @{size}" + (f" /{stride}" * (stride > 1))
+
+
+def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [heads, ["---"] + ["---:"] * (len(heads) - 1), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def time_cell(samples: np.ndarray) -> str:
+    low, middle, high = (
+        f"{t:,.0f}" if t >= 100 else f"{t:.3g}" for t in np.percentile(samples, [25, 50, 75])
+    )
+    return f"{middle} ({low}–{high})"
+
+
+def share_cell(plan: Plan, index: int, samples: np.ndarray, limits: Limits) -> str:
+    time_us = float(np.median(samples))
+    bound_us = step_bounds_us(plan, limits)[index]
+    peak = plan.reports[index].effective_macs / 1e3 / time_us / limits.arithmetic
+    return f"{peak:.0%} / {(bound_us or 0) / time_us:.0%}"
 
 
 def main() -> None:
-    """Print the limits, then one row a layer."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--densities", type=float, nargs="+", default=[1, 0.3, 0.2, 0.1, 0.05])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--isa", default=HOST)
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--only", default="", help="part of a layer's name")
     options = parser.parse_args()
-    limits = measure_limits()
-    print(f"arithmetic: {limits.arithmetic:.1f} GMAC/s")
-    for size, speed in limits.reading.items():
-        print(f"each number read from {size // 1024:,} KiB: {speed:.1f} GMAC/s")
-    print("\n| layer | ONNX Runtime dense, ms |", end="")
-    print("".join(f" {d:g}: ms | × | share |" for d in options.densities))
-    print("|---" * (2 + 3 * len(options.densities)) + "|")
-    for shape in LAYERS:
-        channels, rows, kernel, size, stride = shape
-        name = f"{kernel}x{kernel} {channels}-{rows} @{size}" + (f" /{stride}" * (stride > 1))
-        if options.only not in name:
-            continue
-        x = np.random.default_rng(1).standard_normal((1, channels, size, size)).astype(np.float32)
-        graphs = [layer(shape, density) for density in options.densities]
-        programs = [gs.compile(graph) for graph in graphs]
-        calls = [session(layer(shape, 1), x), *(alone(program, x) for program in programs)]
-        times = medians_ms(calls, options.rounds)
-        cells = [name, f"{times[0]:.3f}"]
-        for graph, time_ms in zip(graphs, times[1:], strict=True):
-            share = count(graph, x.shape).effective_macs / time_ms / 1e6 / limits.arithmetic
-            cells += [f"{time_ms:.3f}", f"{times[0] / time_ms:.1f}", f"{share:.0%}"]
-        print("| " + " | ".join(cells) + " |", flush=True)
+    found, limits = [], []
+    with watch_load() as load:
+        for shape in LAYERS:
+            if options.only in name_of(shape):
+                programs = [
+                    gs.compile(layer(shape, density, block), target=options.isa)
+                    for _, density, block in WEIGHTS
+                ]
+                steps = [convolution(program) for program in programs]
+                samples = times_us([run_of(*step) for step in steps], options.rounds)
+                limits.append(measure_limits(steps[0][0].target))
+                found.append((name_of(shape), steps, samples))
+    heads = ["layer", *(name for name, _, _ in WEIGHTS)]
+    reached = best(limits)
+    print(f"{detect_machine()}; {options.isa}, one thread: {reached}.")
+    print(f"Foreign load: {load.mean:.2f} processors.\n\nMedian µs (quartiles):\n")
+    print(table(heads, [(name, *map(time_cell, samples)) for name, _, samples in found]))
+    print("\nShare of peak / share of bound:\n")
+    rows = [
+        (name, *(share_cell(*s, t, reached) for s, t in zip(steps, samples, strict=True)))
+        for name, steps, samples in found
+    ]
+    print(table(heads, rows))
 
 
 if __name__ == "__main__":
