@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gossamer.compile import bind, choose
-from gossamer.compile.bind import kernel_code
+from gossamer.compile.bind import kernel_object
 from gossamer.compile.compile import compile
 from gossamer.graph import Graph, interpret
 from gossamer.graph.ops import Conv2d
@@ -83,6 +83,6 @@ def test_kernels_are_recalled_by_name_or_by_text(
     for digest in ("of sources", ""):
         monkeypatch.setattr(bind, "generator_digest", lambda digest=digest: digest)
         for _ in range(2):
-            kernel_code.cache_clear()
+            kernel_object.cache_clear()
             program = compile(graph)
             assert np.allclose(program(x), interpret(graph, x), atol=1e-4)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -15,7 +15,7 @@ from gossamer.compile.kernels.kernel import Kernel
 from gossamer.compile.lowering.lower import Lowered
 from gossamer.compile.step import At, Buffer, Choice
 from gossamer.jit.target import Target
-from gossamer.jit.toolchain import Code, compile_ir, compile_once
+from gossamer.jit.toolchain import Code, load_objects, object_code, object_once
 from gossamer.runtime.memory import aligned_bytes, round_up
 
 
@@ -49,6 +49,7 @@ class Binding:
     def __init__(self, lowered: Lowered, target: Target) -> None:
         self._target = target
         self._offsets, self.arena = self.place(lowered)
+        self._codes: dict[Kernel, Code] = {}
 
     def place(self, lowered: Lowered) -> tuple[dict[Buffer, int], np.ndarray]:
         """Return the memory of all buffers, and where in it each one begins."""
@@ -64,8 +65,16 @@ class Binding:
         start = self._offsets[buffer]
         return self.arena[start : start + 4 * entries].view(np.float32)
 
+    def load(self, choices: Iterable[Choice]) -> None:
+        """Make the code of choices ready, all that is new together: that is quicker."""
+        new = {choice.kernel for choice in choices} - set(self._codes)
+        if new:
+            objects = [kernel_object(kernel, self._target) for kernel in new]
+            self._codes |= dict.fromkeys(new, load_objects(objects, self._target))
+
     def bind(self, choice: Choice) -> Bound:
         """Make the choice's code and tables and return it with their addresses."""
+        self.load([choice])
         values = choice.build()
         tables, addresses = {}, []
         for index, slot in enumerate(choice.kernel.slots):
@@ -75,7 +84,7 @@ class Binding:
                 value = tables[index].ctypes.data
             addresses.append(self._address(value))
         arguments = self.table(np.array(addresses, np.int64))
-        code = kernel_code(choice.kernel, self._target)
+        code = self._codes[choice.kernel]
         step = code.address(choice.kernel.name(self._target)), arguments.ctypes.data
         return Bound(choice, np.array(step, np.int64), arguments, tables, code)
 
@@ -112,7 +121,7 @@ class Binding:
 
 
 @lru_cache(maxsize=512)
-def kernel_code(kernel: Kernel, target: Target) -> Code:
+def kernel_object(kernel: Kernel, target: Target) -> bytes:
     """Generate and compile a kernel, or recall it; equal kernels have equal code."""
 
     def generate() -> str:
@@ -122,5 +131,5 @@ def kernel_code(kernel: Kernel, target: Target) -> Code:
 
     source = generator_digest()
     if not source:
-        return compile_ir(generate(), target)
-    return compile_once((source, repr(kernel)), generate, target)
+        return object_code(generate(), target)
+    return object_once((source, repr(kernel)), generate, target)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from time import perf_counter
 
 from gossamer.compile.bind import Binding, Bound
@@ -33,25 +34,38 @@ def choose(
             measured, and each step's first candidate runs.
         threads: that run each step, in measuring as in use.
     """
-    chosen, reports = [], []
     with closing(Workers(threads if timings else 1)) as workers:
-        for step in steps:
-            if timings is None or len(step.choices) == 1:
-                bound, times, reason = binding.bind(step.choices[0]), {}, _unmeasured(step)
-            elif times := timings.find(step):
-                bound, reason = binding.bind(_fastest(step, times)), "fastest measured before"
-            else:
-                bound, times = _measure(step, binding, workers)
-                timings.add(step, times)
-                reason = "fastest measured"
-            chosen.append(bound)
-            reports.append(_report(step, bound, times, reason))
-    return chosen, reports
+        picks = [_pick(step, binding, timings, workers) for step in steps]
+    binding.load(pick.choice for pick in picks)
+    chosen = [pick.bound or binding.bind(pick.choice) for pick in picks]
+    return chosen, [_report(*each) for each in zip(steps, picks, chosen, strict=True)]
+
+
+@dataclass(frozen=True)
+class _Pick:
+    """What runs a step, by which times, and why; bound if it was measured just now."""
+
+    choice: Choice
+    times: Times
+    reason: str
+    bound: Bound | None = None
+
+
+def _pick(step: Step, binding: Binding, timings: Timings | None, workers: Workers) -> _Pick:
+    if timings is None or len(step.choices) == 1:
+        return _Pick(step.choices[0], {}, _unmeasured(step))
+    if times := timings.find(step):
+        return _Pick(_fastest(step, times), times, "fastest measured before")
+    bound, times = _measure(step, binding, workers)
+    timings.add(step, times)
+    return _Pick(bound.choice, times, "fastest measured", bound)
 
 
 def _measure(step: Step, binding: Binding, workers: Workers) -> tuple[Bound, Times]:
     """Return the fastest of the step's likeliest choices, and the times of all of them."""
-    tried = [binding.bind(choice) for choice in step.choices[:MOST_TIMED]]
+    choices = step.choices[:MOST_TIMED]
+    binding.load(choices)
+    tried = [binding.bind(choice) for choice in choices]
     times_us = _times_us([bound.step.ctypes.data for bound in tried], workers)
     best = tried[times_us.index(min(times_us))]
     return best, {bound.choice.label: t for bound, t in zip(tried, times_us, strict=True)}
@@ -85,8 +99,8 @@ def _time_s(step: int, times: int, workers: Workers | None) -> float:
     return perf_counter() - start
 
 
-def _report(step: Step, bound: Bound, times: Times, reason: str) -> StepReport:
-    choice = bound.choice
+def _report(step: Step, pick: _Pick, bound: Bound) -> StepReport:
+    choice, times, reason = pick.choice, pick.times, pick.reason
     if times and "dense" in choice.label and step.effective_macs < step.macs:
         reason = "dense, because skipping the zeros was not faster here"
     others = {label: time for label, time in times.items() if label != choice.label}

@@ -145,12 +145,19 @@ def _split(positions: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray]:
 def _reorder(
     rows: np.ndarray, taps: np.ndarray, values: np.ndarray, order: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the entries with other numbers for the taps, sorted again."""
-    places = np.empty(len(order), np.int64)
-    places[order] = np.arange(len(order))
-    keys = rows * len(order) + places[taps]
-    by_key = np.argsort(keys)
-    return rows, keys[by_key] - rows * len(order), values[by_key]
+    """Return the entries with other numbers for the taps, sorted again.
+
+    Each entry is one number, its key above the bits of its value: sorting numbers takes half as
+    long as finding their order.
+    """
+    places = np.empty(len(order), np.uint32)
+    places[order] = np.arange(len(order), dtype=np.uint32)
+    firsts = rows * np.uint32(len(order))
+    entries = (firsts + places[taps]).astype(np.uint64) << np.uint64(32)
+    entries |= np.ascontiguousarray(values).view(np.uint32)
+    entries.sort()
+    keys = (entries >> np.uint64(32)).astype(np.uint32)
+    return rows, keys - firsts, entries.astype(np.uint32).view(np.float32)
 
 
 def _entries(count: int, rows: np.ndarray, taps: np.ndarray, values: np.ndarray) -> Entries:
