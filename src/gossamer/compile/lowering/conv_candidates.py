@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -93,14 +94,15 @@ def _sparse(rows: ConvRows, windows: Windows, activation: str, adds: bool) -> It
     for count, unrolls in ((1, (4, 3, 2, 1)), (2, (4, 2)), (4, (2, 1)), (8, (1,))):
         if count > rows.group_rows:
             continue
-        unroll = min(unrolls, key=lambda u: (_padded(rows.counts, u), -u))
+        padded = {u: _padded(rows.counts, u) for u in unrolls}
+        unroll = min(unrolls, key=lambda u: (padded[u], -u))
         for tile in _tiles(windows.tile, most // count, exact=adds):
             for blocks in _block_counts(windows, tile):
                 kernel = ConvKernel(
                     count, *tile, windows.stride[1], False, unroll, activation,
                     adds, blocks > 1, _is_wide(rows, windows),
                 )  # fmt: skip
-                taps = _padded(rows.counts, unroll) * (1 + 0.02 * (count - 1))
+                taps = padded[unroll] * (1 + 0.02 * (count - 1))
                 cycles = taps * _tap_cycles(windows, kernel, blocks)
                 yield Candidate(kernel, blocks, _total(rows, windows, kernel, blocks, cycles))
 
@@ -178,6 +180,7 @@ def _is_wide(rows: ConvRows, windows: Windows) -> bool:
     return rows.span_bytes // (4 * windows.lanes) > LARGEST_NARROW
 
 
+@lru_cache(maxsize=1024)
 def _tiles(tile: Pair, room: int, *, exact: bool) -> list[Pair]:
     """Return tiles that cover an output tile with little overlap: the largest that have room,
     and the largest that have half of it.

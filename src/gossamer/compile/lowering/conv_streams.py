@@ -78,14 +78,31 @@ class _Lists:
     """What each group of rows reads in one block: lists of taps, one or (unshared) one a row.
 
     Args:
-        counts: (groups, lists) taps of each list.
-        taps: (n,) of all lists, one list after the other.
-        values: (n, weights of a tap) float32.
+        firsts: (groups, lists) where each list begins among the entries.
+        counts: (groups, lists) entries of each list.
+        taps: (n,) of all entries.
+        values: (n,) float32 of all entries; (n, rows) where the rows of a group share their taps.
     """
 
+    firsts: np.ndarray
     counts: np.ndarray
     taps: np.ndarray
     values: np.ndarray
+
+    def of(self, groups: np.ndarray) -> _Lists:
+        """Return the lists of some groups."""
+        return replace(self, firsts=self.firsts[groups], counts=self.counts[groups])
+
+    @property
+    def ends(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return (groups, lists) the first and the last entry that each list reads.
+
+        An empty list must read what its row reads anyway: the last entry of a list beside it, which
+        is one of the row's own zeros.
+        """
+        last = np.where(self.counts > 0, self.firsts + self.counts - 1, -1)
+        last = np.where(last < 0, last.max(1, keepdims=True), last)
+        return np.where(self.counts > 0, self.firsts, last), last
 
 
 def build_streams(
@@ -112,7 +129,7 @@ def build_streams(
     else:
         lists = _own_lists(rows.weight.entries, members, cuts, block)
     kept = lists.counts.any(1) | (block == 0) | (block == blocks - 1)
-    members, lists = members[kept], replace(lists, counts=lists.counts[kept])
+    members, lists = members[kept], lists.of(kept)
     records, stream = _write(rows, kernel, vector_bytes, members, lists)
     records["bias"] = np.where(block[kept, None] == 0, rows.bias[members], 0)
     return Streams(records, stream, _shares(kept.reshape(blocks, -1), part, len(parts)))
@@ -164,6 +181,8 @@ def _members(
         # Rows of one group wait for the longest: put equal lengths together.
         counts = np.diff(cuts[all_rows], axis=1).T
         lengths = chunk * (rows.weight.shape[1] + 1) + counts
+        if lengths.max(initial=0) < 2**16:
+            lengths = lengths.astype(np.uint16)  # sorted by their digits: in a quarter of the time
         by_block = all_rows[np.argsort(lengths, axis=1, kind="stable")]
     return by_block[:, at], part[starts][of_group]
 
@@ -172,10 +191,9 @@ def _own_lists(
     entries: Entries, members: np.ndarray, cuts: np.ndarray, block: np.ndarray
 ) -> _Lists:
     """Return the nonzeros of each row of each group."""
-    first = cuts[members, block[:, None]]
-    counts = cuts[members, block[:, None] + 1] - first
-    at = _runs(first.ravel(), counts.ravel())
-    return _Lists(counts, entries.taps[at], entries.values[at, None])
+    firsts = cuts[members, block[:, None]]
+    counts = cuts[members, block[:, None] + 1] - firsts
+    return _Lists(firsts, counts, entries.taps, entries.values)
 
 
 def _shared_lists(
@@ -187,32 +205,30 @@ def _shared_lists(
     used = (weights != 0).any(1)
     used &= (taps >= bounds[block, None]) & (taps < bounds[block + 1, None])
     columns = np.ascontiguousarray(weights.transpose(0, 2, 1)).reshape(-1, members.shape[1])
-    at = np.flatnonzero(used)
-    return _Lists(used.sum(1, keepdims=True), at % max(1, len(taps)), columns[at])
+    at, counts = np.flatnonzero(used), used.sum(1, keepdims=True)
+    return _Lists(np.cumsum(counts)[:, None] - counts, counts, at % max(1, len(taps)), columns[at])
 
 
 def _write(
     rows: ConvRows, kernel: ConvKernel, vector_bytes: int, members: np.ndarray, lists: _Lists
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the records, without biases, and the stream."""
-    counts, lists_each = lists.counts, lists.counts.shape[1]
-    turns = -(-counts.max(1) // kernel.unroll)
-    first_turn = np.cumsum(turns) - turns
+    turns = -(-lists.counts.max(1) // kernel.unroll)
+    slots = turns * kernel.unroll
     turn_type, channels = _turn_type(kernel), members[:, 0] // rows.group_rows
     bases, steps = _steps(rows, 1 if kernel.wide else vector_bytes)
     steps = steps.astype(turn_type["offsets"].base)
-    first_slot = first_turn[:, None] * (kernel.unroll * lists_each) + np.arange(lists_each)
-    slots = _runs(first_slot.ravel(), counts.ravel(), lists_each)
-    values, padding = _shared_out(lists, (turns * kernel.unroll)[:, None] - counts)
-    weights = np.repeat(padding, turns * kernel.unroll, axis=0).reshape(-1, values.shape[1])
-    weights[slots] = values
-    offsets = steps[channels[:, None], _padding(lists)]
-    offsets = np.repeat(offsets, turns * kernel.unroll, axis=0).ravel()
-    offsets[slots] = steps[np.repeat(channels, counts.sum(1)), lists.taps]
+    entry = _entries_of_slots(lists, slots)
+    weights, taps = lists.values[entry], lists.taps[entry]
+    _share_out(weights, lists.counts, slots)
     words = np.zeros(int(turns.sum()), turn_type)
     words["weights"] = weights.reshape(-1, kernel.turn_weights)
+    offsets = (
+        steps[0][taps] if len(steps) == 1 else steps[np.repeat(channels, slots)[:, None], taps]
+    )
     words["offsets"] = offsets.reshape(-1, kernel.turn_offsets)
     records = np.zeros(len(members), _record_type(kernel))
+    first_turn = np.cumsum(turns) - turns
     records["stream"], records["turns"] = first_turn * kernel.turn_bytes, turns
     records["base"], records["outputs"] = bases[channels], rows.outputs[members]
     return records, words.view(np.uint8)
@@ -224,31 +240,37 @@ def _steps(rows: ConvRows, unit: int) -> tuple[np.ndarray, np.ndarray]:
     return bases, (rows.offsets - bases[:, None]) // unit
 
 
-def _padding(lists: _Lists) -> np.ndarray:
-    """Return (groups, lists): the tap that fills the last turns of each list.
+def _entries_of_slots(lists: _Lists, slots: np.ndarray) -> np.ndarray:
+    """Return (n, lists): which entry each slot of the stream holds.
 
-    It must read what the row reads anyway: the last tap of the list, or one of a list beside it if
-    it is empty, which is one of the row's own zeros.
+    A list that is shorter than its group's slots repeats its last entry.
     """
-    ends = np.cumsum(lists.counts).reshape(lists.counts.shape)
-    last = np.where(lists.counts > 0, np.append(lists.taps, 0)[ends - 1], -1)
-    return np.where(last < 0, last.max(1, keepdims=True), last)
+    first, last = lists.ends
+    entries = np.repeat(first, slots, axis=0)
+    entries += _runs(np.zeros_like(slots), slots)[:, None]
+    if (slots[:, None] != lists.counts).any():
+        np.minimum(entries, np.repeat(last, slots, axis=0), out=entries)
+    return entries
 
 
-def _shared_out(lists: _Lists, spare: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the values of lists and, (groups, lists, …), those of what fills their last turns.
+def _share_out(weights: np.ndarray, counts: np.ndarray, slots: np.ndarray) -> None:
+    """Share the last weight of each list out over its repetitions, in place; none if it is empty.
 
     Args:
-        lists: of taps.
-        spare: (groups, lists) how often the last tap is repeated.
+        weights: (n, lists, …) as in the last entry of each list.
+        counts: (groups, lists) entries.
+        slots: (groups,) of each group, together n.
     """
-    (kept, each), filled = padding_shares(spare), lists.counts > 0
-    last = (np.cumsum(lists.counts) - 1)[filled.ravel()]
-    values = lists.values.copy()
-    padding = np.zeros((*filled.shape, values.shape[1]), np.float32)
-    padding[filled] = values[last] * each[filled][:, None]
-    values[last] *= kept[filled][:, None]
-    return values, padding
+    spare = slots[:, None] - counts
+    group, of_list = np.nonzero((spare > 0) & (slots > 0)[:, None])
+    repeats, held = spare[group, of_list], counts[group, of_list]
+    kept, each = padding_shares(repeats)
+    last = (np.cumsum(slots) - slots)[group] + held - 1
+    filled = held > 0
+    weights[last[filled], of_list[filled]] *= kept[filled].reshape(-1, *[1] * (weights.ndim - 2))
+    share = np.repeat(np.where(filled, each, 0), repeats)
+    share = share.reshape(-1, *[1] * (weights.ndim - 2))
+    weights[_runs(last + 1, repeats), np.repeat(of_list, repeats)] *= share
 
 
 def _shares(kept: np.ndarray, part: np.ndarray, parts: int) -> np.ndarray:
@@ -258,10 +280,10 @@ def _shares(kept: np.ndarray, part: np.ndarray, parts: int) -> np.ndarray:
     return np.ascontiguousarray(np.stack([ends - counts, ends], axis=-1).transpose(1, 0, 2))
 
 
-def _runs(firsts: np.ndarray, lengths: np.ndarray, step: int = 1) -> np.ndarray:
-    """Return, run after run, first, first + step, …: as many as the run is long."""
+def _runs(firsts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Return, run after run, first, first + 1, …: as many as the run is long."""
     starts = np.cumsum(lengths) - lengths
-    return np.repeat(firsts - step * starts, lengths) + step * np.arange(lengths.sum())
+    return np.repeat(firsts - starts, lengths) + np.arange(lengths.sum())
 
 
 def _turn_type(kernel: ConvKernel) -> np.dtype:

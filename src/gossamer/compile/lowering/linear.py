@@ -9,6 +9,7 @@ import numpy as np
 from gossamer.compile.kernels.linear import LinearKernel
 from gossamer.compile.lowering.context import Lowering
 from gossamer.compile.lowering.conv_candidates import SPARSE_BELOW
+from gossamer.compile.lowering.filters import Filters
 from gossamer.compile.lowering.padding import padding_shares
 from gossamer.compile.step import Argument, Choice, Step, shares
 from gossamer.graph.graph import Node
@@ -21,16 +22,14 @@ DENSE_ABOVE = 0.15
 def lower_linear(lowering: Lowering, node: Node, op: Linear) -> None:
     """Add the layer's step, dense and sparse kernels as choices."""
     graph, lanes = lowering.graph, lowering.target.lanes
-    layout = graph.weights[node.weights["weight"]]
-    weight = layout.to_dense()
+    layout, scale = graph.weights[node.weights["weight"]], None
     if "scale" in node.weights:
-        weight = weight * graph.weights[node.weights["scale"]].to_dense()[:, None]
+        scale = graph.weights[node.weights["scale"]].to_dense()
+    weight = Filters.of(layout, np.arange(layout.shape[1]), scale)
     blocks = -(-len(weight) // lanes)
     biases = np.zeros(blocks * lanes, np.float32)
     if "bias" in node.weights:
         biases[: len(weight)] = graph.weights[node.weights["bias"]].to_dense()
-    padded = np.zeros((blocks * lanes, weight.shape[1]), np.float32)
-    padded[: len(weight)] = weight
     source, target = lowering.flat(node.inputs[0]), lowering.new_flat(node.name)
     arguments: dict[str, Argument] = {
         "input": source,
@@ -39,18 +38,16 @@ def lower_linear(lowering: Lowering, node: Node, op: Linear) -> None:
         "block_shares": shares(blocks, lowering.threads),
     }
     macs = op.macs((), graph.weight_shapes(node))
+    effective_macs = round(macs * layout.density)
     choices = tuple(
         Choice(
             LinearKernel(shared, op.activation),
-            partial(_arguments, padded.reshape(blocks, lanes, -1), shared, arguments),
-            reads=round(macs * layout.density),
+            partial(_arguments, weight, lanes, shared, arguments),
+            reads=effective_macs,
         )
         for shared in _forms(layout.density)
     )
-    effective_macs, numbers = (
-        round(macs * layout.density),
-        lowering.numbers(*node.inputs, node.name),
-    )
+    numbers = lowering.numbers(*node.inputs, node.name)
     lowering.steps.append(Step(node.name, choices, (source, target), macs, effective_macs, numbers))
 
 
@@ -61,41 +58,57 @@ def _forms(density: float) -> list[bool]:
 
 
 def _arguments(
-    blocks: np.ndarray, shared: bool, others: dict[str, Argument]
+    weight: Filters, lanes: int, shared: bool, others: dict[str, Argument]
 ) -> dict[str, Argument]:
-    records, stream = _streams(blocks, shared)
+    records, stream = (_shared_streams if shared else _own_streams)(weight, lanes)
     return {**others, "blocks": records, "stream": stream}
 
 
-def _streams(blocks: np.ndarray, shared: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Return (records, stream) of (blocks, lanes, features) weights."""
-    words = [(_shared_words if shared else _sparse_words)(block) for block in blocks]
-    turn_words = blocks.shape[1] + (1 if shared else blocks.shape[1])
-    starts = np.cumsum([0, *(4 * len(w) for w in words)])[:-1]
-    records = np.array(
-        [(start, len(w) // turn_words) for start, w in zip(starts, words, strict=True)], np.int64
-    )
-    return records, np.concatenate([*words, np.zeros(4, np.int32)])
+def _shared_streams(weight: Filters, lanes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return (records, stream): each turn has the weights of all rows of a block for one input."""
+    blocks = -(-len(weight) // lanes)
+    dense = np.zeros((blocks, lanes, weight.shape[1]), np.float32)
+    dense.reshape(blocks * lanes, -1)[: len(weight)] = weight.dense
+    block, column = np.nonzero((dense != 0).any(1))
+    turns = np.bincount(block, minlength=blocks)
+    words = np.empty((len(block), lanes + 1), np.int32)
+    words[:, :lanes] = dense[block, :, column].view(np.int32)
+    words[:, lanes] = 4 * column
+    return _records(turns, lanes + 1), _padded(words)
 
 
-def _shared_words(block: np.ndarray) -> np.ndarray:
-    columns = np.flatnonzero((block != 0).any(0))
-    weights = np.ascontiguousarray(block[:, columns].T).view(np.int32)
-    return np.concatenate([weights, (4 * columns[:, None]).astype(np.int32)], axis=1).ravel()
+def _own_streams(weight: Filters, lanes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return (records, stream): each turn has a weight of each row of a block, and its input.
+
+    A row shorter than the longest of its block repeats its last entry, whose weight is shared out.
+    """
+    blocks = -(-len(weight) // lanes)
+    counts, firsts = (np.zeros((blocks, lanes), np.int64) for _ in range(2))
+    counts.ravel()[: len(weight)] = weight.counts
+    firsts.ravel()[: len(weight)] = weight.entries.starts[:-1]
+    turns = counts.max(1)
+    kept, each = (share * (counts > 0) for share in padding_shares(turns[:, None] - counts))
+    of_turns = partial(np.repeat, repeats=turns, axis=0)
+    past = _places(turns)[:, None] - of_turns(counts - 1)  # turns after the last entry of a row
+    entry = of_turns(np.where(counts > 0, firsts + counts - 1, 0)) + np.minimum(past, 0)
+    entry = np.where(of_turns(counts > 0), entry, 0)
+    shares = np.select([past < 0, past == 0], [np.float32(1), of_turns(kept)], of_turns(each))
+    words = np.empty((len(entry), 2, lanes), np.int32)
+    words[:, 0] = (weight.entries.values[entry] * shares).view(np.int32)
+    words[:, 1] = 4 * weight.entries.taps[entry].astype(np.int32)
+    return _records(turns, 2 * lanes), _padded(words)
 
 
-def _sparse_words(block: np.ndarray) -> np.ndarray:
-    columns = [np.flatnonzero(row) for row in block]
-    turns = max(len(c) for c in columns)
-    kept, each = padding_shares(np.array([turns - len(c) for c in columns]))
-    weights, offsets = (
-        np.zeros((turns, len(block)), np.float32),
-        np.zeros((turns, len(block)), np.int32),
-    )
-    for lane, (row, c) in enumerate(zip(block, columns, strict=True)):
-        if len(c):
-            last = len(c) - 1
-            weights[:last, lane], offsets[:last, lane] = row[c[:last]], 4 * c[:last]
-            weights[last, lane], offsets[last:, lane] = row[c[last]] * kept[lane], 4 * c[last]
-            weights[last + 1 :, lane] = row[c[last]] * each[lane]
-    return np.concatenate([weights.view(np.int32), offsets], axis=1).ravel()
+def _places(turns: np.ndarray) -> np.ndarray:
+    """Return 0, 1, … for the turns of each block."""
+    return np.arange(turns.sum()) - np.repeat(np.cumsum(turns) - turns, turns)
+
+
+def _records(turns: np.ndarray, turn_words: int) -> np.ndarray:
+    """Return (blocks, 2) int64: where the stream of each block begins, in bytes, and its turns."""
+    return np.stack([4 * turn_words * (np.cumsum(turns) - turns), turns], axis=1).astype(np.int64)
+
+
+def _padded(words: np.ndarray) -> np.ndarray:
+    """Return the words and four more: a table of nothing has an address, too."""
+    return np.concatenate([words.ravel(), np.zeros(4, np.int32)])
