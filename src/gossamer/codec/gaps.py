@@ -93,9 +93,10 @@ def to_positions(
         raise FormatError(
             "a position lies outside the tensor", got=int(ends[-1]) - 1, expected=f"< {prod(shape)}"
         )
-    # Narrow numbers are picked faster than wide ones; an end of 2³² comes back by the subtraction.
-    positions = ends.astype(np.uint32)[real]
-    positions -= np.uint32(1)
+    # By their places, not by `real`: a processor does not guess which symbols are fillers.
+    positions = ends.take(np.flatnonzero(real))
+    positions -= 1
+    positions = positions.astype(np.uint32)
     if form.by_columns:
         rows, columns = (np.uint32(size) for size in _matrix(shape))
         column = positions // rows
