@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 
 from gossamer.compile.compile import make_plan
 from gossamer.graph import Dense, Graph, Input, Node, Sparse, interpret
 from gossamer.graph.ops import Op
-from gossamer.jit.target import Target, host_target
+from gossamer.jit.target import HOST, Target, host_target, narrowed
 from gossamer.runtime.program import Program
 
 TOLERANCE = 1e-5
 """Largest difference over largest value: float32 sums of a few thousand terms."""
 
 
-def target_with(lanes: int) -> Target:
-    """Return this machine's target with narrower vectors."""
-    return replace(host_target(), lanes=min(lanes, host_target().lanes))
+def target_with(lanes: int, isa: str = HOST) -> Target:
+    """Return this machine's target with narrower vectors, or held to an instruction set, too."""
+    target = narrowed(host_target(), isa)
+    return replace(target, lanes=min(lanes, target.lanes))
 
 
 def single(
@@ -40,12 +42,15 @@ def single(
     )
 
 
-def program(graph: Graph, *, threads: int = 1, lanes: int = 16, measure: bool = False) -> Program:
-    """Compile for vectors of at most `lanes`."""
-    return Program(graph, partial(make_plan, graph, target_with(lanes), threads, measure), threads)
+def program(
+    graph: Graph, *, threads: int = 1, lanes: int = 16, measure: bool = False, isa: str = HOST
+) -> Program:
+    """Compile for vectors of at most `lanes`, and no more than an instruction set."""
+    target = target_with(lanes, isa)
+    return Program(graph, partial(make_plan, graph, target, threads, measure), threads)
 
 
-def assert_equals_interpreter(graph: Graph, x: np.ndarray, **options: int) -> None:
+def assert_equals_interpreter(graph: Graph, x: np.ndarray, **options: Any) -> None:
     """Compare a program with the interpreter on `x`."""
     expected = interpret(graph, x)
     with program(graph, **options) as compiled:

@@ -33,6 +33,8 @@ from tests.compile.random_graphs import random_graph
 
 TOLERANCE = 3e-5
 BLOCK = 500
+WAYS = ((4, "host"), (4, "portable"), (8, "host"), (16, "host"))
+"""Lanes, and the instruction set that kernels are held to."""
 NOT_FINITE = ((np.nan,), (np.inf,), (-np.inf,), (np.nan, np.inf, -np.inf))
 
 
@@ -43,7 +45,7 @@ class Case:
     Args:
         graph: the network.
         x: its input.
-        options: lanes, threads and whether kernels are measured.
+        options: lanes, instruction set, threads and whether kernels are measured.
         binding: what places memory.
         odd: whether caches and offsets count as small, so that small layers are treated as large,
             and any kernel may run.
@@ -62,7 +64,7 @@ def case(seed: int) -> Case:
     Seeds of one block have vector width and activations in common, and so many kernels.
     """
     block = np.random.default_rng([seed // BLOCK])
-    lanes = int(block.choice([4, 8, 16]))
+    lanes, isa = WAYS[int(block.integers(len(WAYS)))]
     activations = ["identity", "relu", *block.choice(ACTIVATIONS, 2)]
     rng = np.random.default_rng(seed)
     graph = random_graph(rng, activations)
@@ -73,6 +75,7 @@ def case(seed: int) -> Case:
         x = np.where(where, rng.choice(kinds, x.shape), x).astype(np.float32)
     options = {
         "lanes": lanes,
+        "isa": isa,
         "threads": int(rng.choice([1, 1, 1, 1, 1, 1, 2, 3])),
         "measure": bool(rng.random() < 0.05),
     }

@@ -33,7 +33,7 @@ def convolutions(draw: st.DrawFn) -> dict:
             activation=draw(st.sampled_from(["identity", "relu", "relu6"])),
         ),
         "density": draw(st.sampled_from(DENSITIES)),
-        "lanes": draw(st.sampled_from([4, 8, 16])),
+        "way": draw(st.sampled_from([(4, "host"), (4, "portable"), (8, "host"), (16, "host")])),
         "threads": draw(st.sampled_from([1, 1, 2])),
         "measure": draw(st.booleans()),
         "scaled": draw(st.booleans()),
@@ -67,7 +67,8 @@ def check_convolution(case: dict) -> None:
         weights["scale"] = rng.standard_normal(filters).astype(np.float32)
     graph = single(op, (1, channels, *case["size"]), **weights)
     x = rng.standard_normal((2, channels, *case["size"])).astype(np.float32)
-    options = {name: case[name] for name in ("lanes", "threads", "measure")}
+    options = {name: case[name] for name in ("threads", "measure")}
+    options["lanes"], options["isa"] = case["way"]
     assert_equals_interpreter(graph, x, **options)
 
 
