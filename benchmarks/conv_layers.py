@@ -8,8 +8,10 @@ runs alone, again and again: batch 1, one thread, data in the program's own layo
 layer take turns; a sample is the best of three calls. The first table has the medians with their
 quartiles, the second two shares: of the arithmetic that this machine does at best (the nonzeros'
 multiply-accumulates over the time; lanes that hold no pixel, and sums that wait in a cache, are
-losses), and of the layer's bound (`gossamer.runtime.bounds`). The limits are measured between the
-layers, and the best of each is taken.
+losses), and of the layer's bound (`gossamer.runtime.bounds`). Both are by the best limits that were
+found. Limits are measured before and after each layer; where the worse of the two are not near the
+best so far, neighbours of the machine were busy: the layer is measured again, and its least
+disturbed try stays.
 """
 
 import argparse
@@ -24,7 +26,7 @@ from gossamer.bench.machine import detect_machine
 from gossamer.graph import Dense, Graph, Input, Node, Sparse
 from gossamer.graph.ops import Conv2d
 from gossamer.jit.limits import Limits, measure_limits
-from gossamer.jit.target import HOST
+from gossamer.jit.target import HOST, Target, host_target, narrowed
 from gossamer.runtime.bounds import step_bounds_us
 from gossamer.runtime.native import STEP_BYTES, native_loop
 from gossamer.runtime.plan import Plan
@@ -44,6 +46,8 @@ WEIGHTS = (
     ("90 % in 4×1", 0.1, 4),
 )  # fmt: skip
 CALLS = 3
+TRIES = 6
+NEAR = 0.97
 
 
 def layer(shape: tuple[int, ...], density: float, block: int) -> Graph:
@@ -88,11 +92,31 @@ def times_us(calls: Sequence[Callable[[], object]], rounds: int) -> np.ndarray:
     return samples
 
 
-def best(limits: Sequence[Limits]) -> Limits:
-    """Return the best of each speed that was measured."""
-    sizes = limits[0].reading
-    reading = {size: max(found.reading[size] for found in limits) for size in sizes}
-    return Limits(max(found.arithmetic for found in limits), reading)
+def chosen(best: Callable[[list[float]], float], limits: Sequence[Limits]) -> Limits:
+    """Return the best, or the worst, of each speed."""
+    reading = {size: best([found.reading[size] for found in limits]) for size in limits[0].reading}
+    return Limits(best([found.arithmetic for found in limits]), reading)
+
+
+def least_disturbed(
+    calls: Sequence[Callable[[], object]], rounds: int, target: Target, best: float
+) -> tuple[np.ndarray, Limits]:
+    """Return the times of the try whose limits, the worse of before and after, were best.
+
+    There is one try if the first cache is nearly as fast as it was at best.
+    """
+    tries = []
+    for _ in range(TRIES):
+        before = measure_limits(target)
+        samples = times_us(calls, rounds)
+        tries.append((samples, chosen(min, [before, measure_limits(target)])))
+        if first_cache(tries[-1][1]) > NEAR * best:
+            break
+    return max(tries, key=lambda tried: first_cache(tried[1]))
+
+
+def first_cache(limits: Limits) -> float:
+    return limits.reading[min(limits.reading)]
 
 
 def name_of(shape: tuple[int, ...]) -> str:
@@ -125,7 +149,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--only", default="", help="part of a layer's name")
     options = parser.parse_args()
-    found, limits = [], []
+    target = narrowed(host_target(), options.isa)
+    found, best = [], first_cache(chosen(max, [measure_limits(target) for _ in range(TRIES)]))
     with watch_load() as load:
         for shape in LAYERS:
             if options.only in name_of(shape):
@@ -134,18 +159,19 @@ def main() -> None:
                     for _, density, block in WEIGHTS
                 ]
                 steps = [convolution(program) for program in programs]
-                samples = times_us([run_of(*step) for step in steps], options.rounds)
-                limits.append(measure_limits(steps[0][0].target))
-                found.append((name_of(shape), steps, samples))
+                calls = [run_of(*step) for step in steps]
+                samples, limits = least_disturbed(calls, options.rounds, target, best)
+                best = max(best, first_cache(limits))
+                found.append((name_of(shape), steps, samples, limits))
     heads = ["layer", *(name for name, _, _ in WEIGHTS)]
-    reached = best(limits)
-    print(f"{detect_machine()}; {options.isa}, one thread: {reached}.")
+    reached = chosen(max, [limits for *_, limits in found])
+    print(f"{detect_machine()}; {target.isa}, one thread: {reached}.")
     print(f"Foreign load: {load.mean:.2f} processors.\n\nMedian µs (quartiles):\n")
-    print(table(heads, [(name, *map(time_cell, samples)) for name, _, samples in found]))
+    print(table(heads, [(name, *map(time_cell, samples)) for name, _, samples, _ in found]))
     print("\nShare of peak / share of bound:\n")
     rows = [
         (name, *(share_cell(*s, t, reached) for s, t in zip(steps, samples, strict=True)))
-        for name, steps, samples in found
+        for name, steps, samples, _ in found
     ]
     print(table(heads, rows))
 

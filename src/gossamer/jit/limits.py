@@ -20,8 +20,8 @@ from gossamer.jit.emitter import INT64, POINTER, Emitter
 from gossamer.jit.target import Target, host_target
 from gossamer.jit.toolchain import compile_ir
 
-SIZES_BYTES = (16 * 2**10, 256 * 2**10, 8 * 2**20, 64 * 2**20)
-"""What is read: usually in the first, second and third cache, and memory."""
+SIZES_BYTES = (16 * 2**10, 256 * 2**10, 2 * 2**20, 8 * 2**20, 64 * 2**20)
+"""What is read: usually in the first, the second, the third cache (twice), and memory."""
 _ARGUMENTS = (function.POINTER, function.INT64, function.INT64)
 _CHAINS = 12
 """Independent sums: enough to keep the arithmetic busy, few enough for 16 registers."""
