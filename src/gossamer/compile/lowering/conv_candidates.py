@@ -18,6 +18,7 @@ from gossamer.compile.lowering.conv_streams import LARGEST_NARROW, ConvRows
 
 CACHE_BYTES = (36 * 1024, 768 * 1024)
 """What a tile's input may take of the first and second cache, the rest is for weights."""
+LINE_BYTES = 64
 FIRST_CACHE_CYCLES = 0.55
 """Of reading one vector from the first cache and using it."""
 FARTHER_CYCLES = (0.012, 0.013)
@@ -27,6 +28,9 @@ WAITING_CYCLES = 0.03
 GROUP_CYCLES = 12.0
 """Of starting and ending one group of rows, beside its sums."""
 MOST_BLOCKS = 64
+BLOCK_PARTS = (5 / 8, 1, 3 / 2, 2)
+"""Of the first cache that the input of a block may take: what does not fit is read from farther
+away, but larger blocks have fewer sums that wait."""
 Pair = tuple[int, int]
 SPARSE_BELOW = 0.7
 """Density below which kernels that skip every zero are candidates."""
@@ -58,9 +62,20 @@ class Windows:
         return 32 if self.lanes == 16 else 16
 
     def input_bytes(self, tile: Pair) -> int:
-        """Bytes that the taps of a tile of pixels read, rows of filters apart."""
-        columns = (tile[1] - 1) * self.stride[1] + (self.kernel[1] - 1) * self.dilation[1] + 1
-        return self.kernel[0] * tile[0] * columns * self.channels * 4 * self.lanes
+        """Bytes of cache lines that the taps of a tile of pixels read, rows of filters apart."""
+        return self.kernel[0] * tile[0] * self.channels * self._row_bytes(tile)
+
+    def bytes_per_read(self, tile: Pair) -> float:
+        """Bytes of cache lines a vector that is read: with a stride, lines are used in part."""
+        return self._row_bytes(tile) / min(self._columns(tile), tile[1] * self.kernel[1])
+
+    def _row_bytes(self, tile: Pair) -> int:
+        """Bytes of the lines of a row of vectors; it may begin anywhere in a line."""
+        vector_bytes = 4 * self.lanes
+        return self._columns(tile) * vector_bytes + max(0, LINE_BYTES - vector_bytes)
+
+    def _columns(self, tile: Pair) -> int:
+        return (tile[1] - 1) * self.stride[1] + (self.kernel[1] - 1) * self.dilation[1] + 1
 
 
 @dataclass(frozen=True)
@@ -166,12 +181,12 @@ def _read_cycles(windows: Windows, tile: Pair, blocks: int) -> float:
     farther = 0.0
     for limit, cycles in zip(CACHE_BYTES, FARTHER_CYCLES, strict=True):
         farther += cycles * max(0.0, 1 - limit / size)
-    return FIRST_CACHE_CYCLES + farther * 4 * windows.lanes
+    return FIRST_CACHE_CYCLES + farther * windows.bytes_per_read(tile)
 
 
 def _block_counts(windows: Windows, tile: Pair) -> list[int]:
     size = windows.input_bytes(tile)
-    wanted = {1, *(-(-size // limit) for limit in (CACHE_BYTES[0], CACHE_BYTES[0] * 5 // 8))}
+    wanted = {1, *(-(-size // int(part * CACHE_BYTES[0])) for part in BLOCK_PARTS)}
     taps = windows.channels * windows.kernel[0] * windows.kernel[1]
     return sorted(n for n in wanted if n <= min(MOST_BLOCKS, max(1, taps // 8)))
 
