@@ -16,14 +16,14 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 from unittest.mock import patch
 
 import numpy as np
 
 from gossamer.compile import compile as compiling
 from gossamer.compile.bind import Binding
-from gossamer.compile.lowering import conv_candidates, convolution
+from gossamer.compile.lowering import channel_conv, conv_candidates, convolution, winograd
+from gossamer.compile.lowering.conv_ways import Way
 from gossamer.graph import Graph
 from gossamer.graph.ops import ACTIVATIONS
 from tests.compile.graphs import program
@@ -94,17 +94,25 @@ def check(seed: int) -> None:
         if tried.odd:
             changes.enter_context(patch.object(conv_candidates, "CACHE_BYTES", (256, 1024)))
             changes.enter_context(patch.object(conv_candidates, "LARGEST_NARROW", 20))
-            shuffled = partial(_shuffled_candidates, np.random.default_rng(seed))
-            changes.enter_context(patch.object(convolution, "candidates", shuffled))
+            changes.enter_context(patch.object(channel_conv, "SUMS_BYTES", 4096))
+            changes.enter_context(patch.object(channel_conv, "PIECE_TAPS", 8))
+            changes.enter_context(patch.object(winograd, "INPUT_BYTES", 4096))
+            changes.enter_context(patch.object(winograd, "FEWEST_WINDOWS", 1))
+            changes.enter_context(patch.object(convolution, "DENSE_ABOVE", -1.0))
+            shuffled = partial(_shuffled, np.random.default_rng(seed))
+            changes.enter_context(patch.object(convolution, "rank_ways", shuffled))
         compiled = program(tried.graph, **tried.options)
     with compiled:
         for _ in range(2):
             assert_allowed(tried.graph, tried.x, compiled(tried.x), TOLERANCE)
 
 
-def _shuffled_candidates(rng: np.random.Generator, *args: Any, **options: Any) -> list:
-    found = conv_candidates.candidates(*args, **options)
-    return [found[i] for i in rng.permutation(len(found))]
+def _shuffled(rng: np.random.Generator, ways: list[Way]) -> list[Way]:
+    """Return the ways in any order, each kind of kernel as likely to be first as the others."""
+    kinds = list(dict.fromkeys(type(way.kernel) for way in ways))
+    ways = [ways[i] for i in rng.permutation(len(ways))]
+    kind = kinds[int(rng.integers(len(kinds)))]
+    return sorted(ways, key=lambda way: type(way.kernel) is not kind)
 
 
 def run_apart(first: int, count: int) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from llvmlite import ir
 
+from gossamer.compile.kernels.channel_conv import ChannelConvKernel
 from gossamer.compile.kernels.conv import ConvKernel
 from gossamer.compile.kernels.depthwise import DepthwiseKernel
 from gossamer.compile.kernels.elementwise import ElementwiseKernel, FlatKernel
@@ -17,6 +18,7 @@ from gossamer.compile.kernels.pool import PlaneMeanKernel, PoolKernel
 from gossamer.compile.kernels.relayout import RelayoutKernel, TransposeKernel
 from gossamer.compile.kernels.response_norm import ResponseNormKernel
 from gossamer.compile.kernels.softmax import SoftmaxKernel
+from gossamer.compile.kernels.winograd import WinogradKernel
 from gossamer.graph.ops import ACTIVATIONS
 from gossamer.jit.target import host_target
 from gossamer.jit.toolchain import parse
@@ -33,6 +35,10 @@ KERNELS = [
     PoolKernel("max", 3, 6, 2),
     PoolKernel("mean", 2, 1, dilation_w=2),
     PoolKernel("max", 100, 1),
+    ChannelConvKernel(6, 2, 2, "relu"),
+    ChannelConvKernel(5, 1, adds=True, echoes=True),
+    WinogradKernel(6, 2, 2, "relu"),
+    WinogradKernel(5, 1, adds=True, echoes=True),
     PlaneMeanKernel(),
     *(ElementwiseKernel(f, "relu6") for f in ("copy", "zero", "add", "multiply", "gate")),
     ElementwiseKernel("scale_shift"),

@@ -3,6 +3,7 @@ from __future__ import annotations
 import ctypes
 
 import numpy as np
+import pytest
 from llvmlite import ir
 
 from gossamer.jit.emitter import FLOAT, INT64, POINTER, Emitter
@@ -50,3 +51,18 @@ def test_constants_and_splats_fill_all_lanes_and_keep_their_sign() -> None:
     ctypes.CFUNCTYPE(None, ctypes.c_void_p)(code.address("store"))(memory.ctypes.data)
     expected = np.repeat(np.array([0.0, -0.0, 1.5, -2.5], np.float32), 4)
     assert memory.tobytes() == expected.tobytes()
+
+
+@pytest.mark.parametrize("lanes", [4, 8, 16])
+def test_a_square_of_vectors_is_transposed(lanes: int) -> None:
+    module = ir.Module("test")
+    e = Emitter(module, "transpose", [POINTER], lanes)
+    rows = [e.load(e.vector, e.arguments[0], 4 * lanes * row) for row in range(lanes)]
+    for column, vector in enumerate(e.transpose(rows)):
+        e.store(vector, e.arguments[0], 4 * lanes * column)
+    e.finish()
+    code = compile_ir(str(module), host_target())
+    memory = np.arange(lanes * lanes, dtype=np.float32).reshape(lanes, lanes)
+    expected = memory.T.copy()
+    ctypes.CFUNCTYPE(None, ctypes.c_void_p)(code.address("transpose"))(memory.ctypes.data)
+    assert np.array_equal(memory, expected)

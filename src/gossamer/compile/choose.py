@@ -115,6 +115,7 @@ def _report(step: Step, pick: _Pick, bound: Bound) -> StepReport:
         min(choice.reads for choice in step.choices),
         step.numbers,
         sum(table.nbytes for table in bound.tables.values()),
+        min(step.effective_macs if c.macs is None else c.macs for c in step.choices),
     )
 
 

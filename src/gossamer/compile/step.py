@@ -45,12 +45,14 @@ class Choice:
         variant: what tells it from other ways with the same kernel; stable from run to run.
         reads: numbers that its useful multiply-accumulates take from memory at least, one image;
             `gossamer.runtime.bounds` asks for it.
+        macs: multiply-accumulates that it makes at least, if fewer than the step's nonzeros ask for.
     """
 
     kernel: Kernel
     build: Callable[[], Mapping[str, Argument]]
     variant: str = ""
     reads: int = 0
+    macs: int | None = None
 
     @property
     def label(self) -> str:

@@ -2,8 +2,9 @@
 
 Three things bound a step, and the slowest of them is its bound:
 
-- arithmetic: the multiply-accumulates of the weight's nonzeros, in full vectors; lanes that hold no
-  pixel, and sums made twice, count as losses, not as work;
+- arithmetic: the multiply-accumulates of the weight's nonzeros, in full vectors, or those of the
+  way that makes the fewest (Winograd's needs four of nine); lanes that hold no pixel, and sums made
+  twice, count as losses, not as work;
 - reads: each of them takes a number from memory, at best from the first cache; where rows share
   their taps, one read serves several. Of all ways to run the step, the one with the fewest counts;
 - traffic: what it reads and writes of activations, and its own tables (weights, offsets), come from
@@ -59,5 +60,6 @@ def _bound_us(report: StepReport, limits: Limits, program_bytes: int) -> float:
         sum(part for part, whole in sets if whole >= size) / (_NUMBER_BYTES * speed)
         for size, speed in limits.reading.items()
     )
-    arithmetic = report.effective_macs / limits.arithmetic
+    macs = report.effective_macs if report.least_macs is None else report.least_macs
+    arithmetic = macs / limits.arithmetic
     return 1e-3 * max(arithmetic, report.reads / nearest, *traffic)

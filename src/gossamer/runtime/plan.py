@@ -30,6 +30,7 @@ class StepReport:
         reads: numbers that the nonzeros' multiply-accumulates take from memory at least, one image.
         numbers: of activations that are read and written, one image.
         table_bytes: of what the kernel reads beside activations: weights, offsets.
+        least_macs: that some kernel makes for this step; None if as many as `effective_macs`.
     """
 
     node: str
@@ -42,6 +43,7 @@ class StepReport:
     reads: int = 0
     numbers: int = 0
     table_bytes: int = 0
+    least_macs: int | None = None
 
 
 @dataclass(frozen=True, eq=False)

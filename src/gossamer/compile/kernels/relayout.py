@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from llvmlite import ir
-
 from gossamer.compile.kernels.kernel import Kernel, KernelEmitter
 from gossamer.jit.emitter import Value
 
@@ -116,20 +114,5 @@ class TransposeKernel(Kernel):
                     e.offset_in(blocks, block, stride=stride, field=f) for f in range(1 + e.lanes)
                 )
                 rows = [e.load(e.vector, source, start) for start in starts]
-                for v, column in enumerate(transposed(e, rows)):
+                for v, column in enumerate(e.transpose(rows)):
                     e.store_vector(column, e.at(target, first), v * e.vector_bytes)
-
-
-def transposed(e: KernelEmitter, rows: list[Value]) -> list[Value]:
-    """Return the columns of a square of vectors: one bit of row and lane numbers after another."""
-    lanes = range(e.lanes)
-    bit = e.lanes // 2
-    while bit:
-        low = ir.Constant(e.int_vector, [k if not k & bit else e.lanes + k - bit for k in lanes])
-        high = ir.Constant(e.int_vector, [k + bit if not k & bit else e.lanes + k for k in lanes])
-        for i in (i for i in lanes if not i & bit):
-            a, b = rows[i], rows[i + bit]
-            rows[i] = e.builder.shuffle_vector(a, b, low)
-            rows[i + bit] = e.builder.shuffle_vector(a, b, high)
-        bit //= 2
-    return rows

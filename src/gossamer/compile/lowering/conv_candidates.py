@@ -91,9 +91,8 @@ def candidates(
     rows: ConvRows, windows: Windows, activation: str, *, adds: bool = False
 ) -> list[Candidate]:
     """Return the kernels worth trying, the likeliest to be fast first."""
-    density = rows.counts.sum() / max(1, rows.weight.size)
     found = []
-    if density < SPARSE_BELOW:
+    if rows.density < SPARSE_BELOW:
         found += list(_sparse(rows, windows, activation, adds))
     found += list(_shared(rows, windows, activation, adds))
     return sorted(found, key=lambda c: c.cycles)

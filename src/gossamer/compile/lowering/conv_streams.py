@@ -42,6 +42,11 @@ class ConvRows:
         """(K,) nonzeros of each row."""
         return self.weight.counts
 
+    @property
+    def density(self) -> float:
+        """The fraction of weights that are not zero."""
+        return float(self.counts.sum()) / max(1, self.weight.size)
+
     @cached_property
     def span_bytes(self) -> int:
         """Largest distance between two taps of one group of channels."""

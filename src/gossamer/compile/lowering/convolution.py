@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
 from math import prod
 
 import numpy as np
 
 from gossamer.compile.kernels.elementwise import ElementwiseKernel
+from gossamer.compile.lowering.channel_conv import channel_ways
 from gossamer.compile.lowering.context import Grid, Lowering
-from gossamer.compile.lowering.conv_candidates import Candidate, Windows, candidates, fits_exactly
-from gossamer.compile.lowering.conv_streams import ConvRows, build_streams, split_rows
+from gossamer.compile.lowering.conv_candidates import fits_exactly
+from gossamer.compile.lowering.conv_streams import ConvRows
+from gossamer.compile.lowering.conv_ways import Convolution, Way, tap_offsets, tap_order
 from gossamer.compile.lowering.depthwise import depthwise_choices
+from gossamer.compile.lowering.direct_conv import direct_ways
 from gossamer.compile.lowering.filters import Filters
-from gossamer.compile.lowering.pixel_tiles import overruns, pixel_tiles, tile_echoes
+from gossamer.compile.lowering.pixel_tiles import overruns
 from gossamer.compile.lowering.pointwise import lower_sum, on_planes
+from gossamer.compile.lowering.winograd import winograd_ways
 from gossamer.compile.readers import window_stride
-from gossamer.compile.step import Argument, Choice, Step, shares
+from gossamer.compile.step import Buffer, Choice, Step
 from gossamer.graph.graph import Node
 from gossamer.graph.ops import Add, Conv2d
 
 MOST_CHOICES = 6
-"""How many candidates are offered for timing."""
+"""How many ways are offered for timing."""
+DENSE_ABOVE = 0.4
+"""Density above which kernels that know no zeros are offered, too."""
+NEAR = 1.3
+"""How much longer the best of another kind may take, by the model, to be timed for sure."""
 
 
 def lower_conv2d(lowering: Lowering, node: Node, op: Conv2d) -> None:
@@ -69,91 +75,63 @@ def _add_step(
         for a in (0, 1)
     )
     source = lowering.input_grid(node, fill=0.0 if reads_outside else None)
-    rows = conv_rows(lowering, node, op, source, target)
-    tile = (target.planes.tile_h, target.planes.tile_w)
-    windows = Windows(
-        tile, kernel, op.stride, op.dilation, shape[1] // op.groups, lowering.target.lanes
+    conv = Convolution(
+        op,
+        conv_rows(lowering, node, op, source, target),
+        kernel,
+        source,
+        target,
+        lowering.threads,
+        adds,
+        lowering.is_padded(target),
     )
-    echoes = lowering.is_padded(target)
-    likely = [
-        replace(candidate, kernel=replace(candidate.kernel, echoes=echoes))
-        for candidate in candidates(rows, windows, op.activation, adds=adds)[:MOST_CHOICES]
-    ]
-    pixels = prod(out_shape[2:])
-    choices = [
-        Choice(
-            candidate.kernel,
-            partial(_arguments, lowering.threads, candidate, rows, source, target, op),
-            f"b{candidate.blocks}",
-            pixels * rows.reads(candidate.kernel),
-        )
-        for candidate in likely
-    ]
-    if not (adds or echoes):
-        choices = depthwise_choices(rows, kernel, op, source, target, lowering.threads) + choices
-    buffers, read = (source.buffer, target.buffer), shape[1] * prod(kernel) * pixels
+    choices, memory = conv_choices(conv, node.name)
+    if not (adds or conv.echoes):
+        choices = (*depthwise_choices(conv), *choices)
+    buffers, read = (source.buffer, target.buffer, *memory), shape[1] * prod(kernel) * conv.pixels
     numbers = min(lowering.numbers(node.inputs[0]), read) + (1 + adds) * lowering.numbers(node.name)
     nonzero = round(macs * layout.density)
-    lowering.steps.append(Step(node.name, tuple(choices), buffers, macs, nonzero, numbers))
+    lowering.steps.append(Step(node.name, choices, buffers, macs, nonzero, numbers))
     lowering.wrote(target)
-    if echoes:
+    if conv.echoes:
         lowering.filled(target, 0.0)
+
+
+def conv_choices(conv: Convolution, name: str) -> tuple[tuple[Choice, ...], list[Buffer]]:
+    """Return the likeliest ways to compute a convolution, and the memory that they need."""
+    ways = list(direct_ways(conv))
+    if conv.rows.density > DENSE_ABOVE:
+        ways += [*channel_ways(conv), *winograd_ways(conv)]
+    ways = rank_ways(ways)[:MOST_CHOICES]
+    sizes = {slot: max(way.memory.get(slot, 0) for way in ways) for w in ways for slot in w.memory}
+    memory = {slot: Buffer(f"{name} {slot}", n * conv.threads) for slot, n in sizes.items()}
+    return tuple(way.choice(conv, memory) for way in ways), list(memory.values())
+
+
+def rank_ways(ways: list[Way]) -> list[Way]:
+    """Return the likeliest ways first; the best of each kind that is near comes before others."""
+    ways = sorted(ways, key=lambda way: way.cycles)
+    firsts = {type(way.kernel): way for way in reversed(ways)}
+    near = [way for way in firsts.values() if way.cycles < NEAR * ways[0].cycles]
+    near.sort(key=lambda way: way.cycles)
+    return [*near, *(way for way in ways if all(way is not other for other in near))]
 
 
 def conv_rows(lowering: Lowering, node: Node, op: Conv2d, source: Grid, target: Grid) -> ConvRows:
     """Return the weight with offsets; scale and bias are folded in."""
     graph = lowering.graph
     layout, scale = graph.weights[node.weights["weight"]], None
-    k, channels, height, width = layout.shape
+    k, _, height, width = layout.shape
     if "scale" in node.weights:
         scale = graph.weights[node.weights["scale"]].to_dense()
     bias = np.zeros(k, np.float32)
     if "bias" in node.weights:
         bias = graph.weights[node.weights["bias"]].to_dense()
-    rows = (np.arange(height) * op.dilation[0] - op.padding[0]) * source.planes.row_bytes
-    columns = (np.arange(width) * op.dilation[1] - op.padding[1]) * source.planes.column_bytes
-    window = (rows[:, None] + columns[None, :]).ravel()
-    inputs = source.channel_offsets().astype(np.int64).reshape(op.groups, channels, 1)
-    offsets = (inputs + window).reshape(op.groups, -1)
-    # Walk memory forwards: taps in order of their offset (the same for all groups but a constant,
-    # unless a permutation lies between; then the order is only good, not perfect).
-    order = np.argsort(offsets[0], kind="stable")
+    offsets = tap_offsets(op, source, (height, width))
+    order = tap_order(offsets)
     return ConvRows(
         Filters.of(layout, order, scale),
         offsets[:, order],
         target.channel_offsets().astype(np.int64),
         np.ascontiguousarray(bias),
-    )
-
-
-def _arguments(
-    threads: int, candidate: Candidate, rows: ConvRows, source: Grid, target: Grid, op: Conv2d
-) -> dict[str, Argument]:
-    kernel = candidate.kernel
-    tiles = pixel_tiles(source.planes, target.planes, op.stride, (kernel.tile_h, kernel.tile_w))
-    by_tile = not kernel.by_rows and len(tiles) >= min(len(rows.weight) // kernel.rows, 4 * threads)
-    parts = [np.arange(len(rows.weight))] if by_tile else split_rows(rows, threads)
-    streams = build_streams(rows, kernel, candidate.blocks, parts, source.planes.column_bytes)
-    echoes: Mapping[str, Argument] = dict.fromkeys(("echo_bounds", "echoes", "echo_lanes"), 0)
-    if kernel.echoes:
-        echoes = tile_echoes(target.planes, (kernel.tile_h, kernel.tile_w))
-    return {
-        "input": source.buffer,
-        "output": target.buffer,
-        "tiles": tiles,
-        "groups": streams.groups.view(np.uint8),
-        "stream": streams.stream,
-        "input_row": op.stride[0] * source.planes.row_bytes,
-        "output_row": target.planes.row_bytes,
-        "tile_shares": _shares(len(tiles), threads, by_tile),
-        "block_count": candidate.blocks,
-        "block_shares": np.tile(streams.shares, (threads // len(parts), 1, 1)),
-        **echoes,
-    }
-
-
-def _shares(units: int, threads: int, split: bool) -> np.ndarray:
-    """Share `units` out, or give all of them to every thread."""
-    return (
-        shares(units, threads) if split else np.tile(np.array([0, units], np.int64), (threads, 1))
     )

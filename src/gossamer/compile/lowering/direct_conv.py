@@ -1,0 +1,58 @@
+"""What `ConvKernel` reads, and which such kernels are tried."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+
+from gossamer.compile.lowering.conv_candidates import Candidate, Windows, candidates
+from gossamer.compile.lowering.conv_streams import build_streams, split_rows
+from gossamer.compile.lowering.conv_ways import Convolution, Way
+from gossamer.compile.lowering.pixel_tiles import pixel_tiles, tile_echoes
+from gossamer.compile.step import Argument, shares
+
+
+def direct_ways(conv: Convolution) -> Iterator[Way]:
+    """Yield the ways with pixels in the lanes, the likeliest first."""
+    op, planes = conv.op, conv.target.planes
+    channels = len(conv.source.channels) // op.groups
+    tile = planes.tile_h, planes.tile_w
+    windows = Windows(tile, conv.kernel, op.stride, op.dilation, channels, conv.lanes)
+    for candidate in candidates(conv.rows, windows, op.activation, adds=conv.adds):
+        kernel = replace(candidate.kernel, echoes=conv.echoes)
+        build = partial(_arguments, conv, replace(candidate, kernel=kernel))
+        reads = conv.pixels * conv.rows.reads(kernel)
+        yield Way(kernel, candidate.cycles, build, f"b{candidate.blocks}", reads=reads)
+
+
+def _arguments(conv: Convolution, candidate: Candidate) -> dict[str, Argument]:
+    kernel, rows, threads = candidate.kernel, conv.rows, conv.threads
+    source, target = conv.source.planes, conv.target.planes
+    tiles = pixel_tiles(source, target, conv.op.stride, (kernel.tile_h, kernel.tile_w))
+    by_tile = not kernel.by_rows and len(tiles) >= min(len(rows.weight) // kernel.rows, 4 * threads)
+    parts = [np.arange(len(rows.weight))] if by_tile else split_rows(rows, threads)
+    streams = build_streams(rows, kernel, candidate.blocks, parts, source.column_bytes)
+    echoes: Mapping[str, Argument] = dict.fromkeys(("echo_bounds", "echoes", "echo_lanes"), 0)
+    if kernel.echoes:
+        echoes = tile_echoes(target, (kernel.tile_h, kernel.tile_w))
+    return {
+        "tiles": tiles,
+        "groups": streams.groups.view(np.uint8),
+        "stream": streams.stream,
+        "input_row": conv.op.stride[0] * source.row_bytes,
+        "output_row": target.row_bytes,
+        "tile_shares": _shares(len(tiles), threads, by_tile),
+        "block_count": candidate.blocks,
+        "block_shares": np.tile(streams.shares, (threads // len(parts), 1, 1)),
+        **echoes,
+    }
+
+
+def _shares(units: int, threads: int, split: bool) -> np.ndarray:
+    """Share `units` out, or give all of them to every thread."""
+    return (
+        shares(units, threads) if split else np.tile(np.array([0, units], np.int64), (threads, 1))
+    )
