@@ -45,7 +45,7 @@ class Choice:
         variant: what tells it from other ways with the same kernel; stable from run to run.
         reads: numbers that its useful multiply-accumulates take from memory at least, one image;
             `gossamer.runtime.bounds` asks for it.
-        macs: multiply-accumulates that it makes at least, if fewer than the step's nonzeros ask for.
+        macs: multiply-accumulates that it makes, if fewer than the step's nonzeros ask for.
     """
 
     kernel: Kernel

@@ -67,7 +67,7 @@ class Way:
         variant: what tells it from other ways with the same kernel.
         memory: slot → bytes of memory that each thread needs.
         reads: numbers that it takes from memory at least, one image.
-        macs: multiply-accumulates that it makes at least, one image, if fewer than nonzeros ask for.
+        macs: multiply-accumulates that it makes, one image, if fewer than the nonzeros ask for.
     """
 
     kernel: Kernel
