@@ -2,9 +2,7 @@
 
 `interpret` multiplies by every weight, and 0 · ∞ is NaN. Kernels may leave out weights that are
 zero: `interpret_skipping` leaves out all of them. A program's answer is what the interpreter says,
-or, where that is NaN, what both leave: NaN, or the number that skipping gives. And it may be NaN
-where `interpret_blurring` is: there infinities are NaN for convolutions that Winograd's kernel may
-compute.
+or, where that is NaN, what both leave: NaN, or the number that skipping gives.
 """
 
 from __future__ import annotations
@@ -17,7 +15,6 @@ import numpy as np
 
 from gossamer.graph import Graph, Node, interpret
 from gossamer.graph.interpret import MEANING, activate
-from gossamer.graph.ops import Conv2d
 
 
 def interpret_skipping(graph: Graph, x: np.ndarray) -> np.ndarray:
@@ -32,25 +29,8 @@ def interpret_skipping(graph: Graph, x: np.ndarray) -> np.ndarray:
     return known[graph.output]
 
 
-def interpret_blurring(graph: Graph, x: np.ndarray) -> np.ndarray:
-    """Return what the interpreter does if 3×3 convolutions of stride 1 take infinities for NaN."""
-    known = {graph.input.name: x}
-    for node in graph.nodes:
-        weights = _weights(graph, node)
-        inputs = [known[name] for name in node.inputs]
-        if _may_blur(node.op, weights):
-            inputs = [np.where(np.isinf(inputs[0]), np.nan, inputs[0]).astype(np.float32)]
-        with np.errstate(over="ignore", invalid="ignore"):
-            known[node.name] = MEANING[type(node.op)](node.op, inputs, weights).astype(np.float32)
-    return known[graph.output]
-
-
 def _weights(graph: Graph, node: Node) -> dict[str, np.ndarray]:
     return {role: graph.weights[name].to_dense() for role, name in node.weights.items()}
-
-
-def _may_blur(op: Any, weights: dict[str, np.ndarray]) -> bool:
-    return isinstance(op, Conv2d) and op.groups == 1 and weights["weight"].shape[2:] == (3, 3)
 
 
 def assert_allowed(graph: Graph, x: np.ndarray, got: np.ndarray, tolerance: float) -> None:
@@ -58,9 +38,6 @@ def assert_allowed(graph: Graph, x: np.ndarray, got: np.ndarray, tolerance: floa
     expected, skipped = interpret(graph, x), interpret_skipping(graph, x)
     assert got.shape == expected.shape
     chosen = np.where(np.isnan(expected) & ~np.isnan(got), skipped, expected)
-    if any(_may_blur(node.op, _weights(graph, node)) for node in graph.nodes):
-        blurred = np.isnan(interpret_blurring(graph, x))
-        chosen = np.where(blurred & np.isnan(got), np.nan, chosen)
     np.testing.assert_array_equal(np.isnan(got), np.isnan(chosen))
     np.testing.assert_array_equal(np.where(np.isinf(got), got, 0), _infinities(chosen))
     finite = np.isfinite(chosen)

@@ -4,15 +4,20 @@ import os
 import signal
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from gossamer.compile.compile import compile
+from gossamer.compile.compile import compile, make_plan
 from gossamer.errors import DataError, ProgramError, ShapeError
 from gossamer.graph import Graph, interpret
 from gossamer.graph.ops import Conv2d
+from gossamer.jit.target import host_target
+from gossamer.runtime.plan import Plan
+from gossamer.runtime.program import Program
 from tests.compile.graphs import single, sparse_array
+from tests.compile.not_finite import assert_allowed
 
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
@@ -162,3 +167,26 @@ def test_plans_of_sizes_long_unused_are_forgotten(graph: Graph) -> None:
         assert len(program._plans) == PLANS_KEPT
         x = pictures(1)
         assert np.allclose(program(x), interpret(graph, x), atol=1e-5)
+
+
+def test_infinities_stay_where_a_kernel_would_make_nan_of_them() -> None:
+    """The answer that is not finite comes from a second plan, made only then."""
+    rng = np.random.default_rng(0)
+    weight = rng.standard_normal((8, 8, 3, 3)).astype(np.float32)
+    graph = single(Conv2d(padding=(1, 1, 1, 1), activation="relu"), (1, 8, 24, 24), weight=weight)
+    asked = []
+
+    def planner(image_shape: tuple[int, ...], *, keep_infinities: bool) -> Plan:
+        asked.append(keep_infinities)
+        plan = make_plan(
+            graph, host_target(), 1, False, image_shape, keep_infinities=keep_infinities
+        )
+        return replace(plan, keeps_infinities=keep_infinities)
+
+    x = rng.standard_normal((2, 8, 24, 24)).astype(np.float32)
+    with Program(graph, planner, 1) as program:
+        program(x)
+        assert asked == [False]
+        x[1, 3, 5, 7] = np.inf
+        assert_allowed(graph, x, program(x), 1e-5)
+        assert asked == [False, True]

@@ -62,19 +62,33 @@ def compile(graph: Graph, threads: int = 1, *, measure: bool = True, target: str
 
 
 def make_plan(
-    graph: Graph, target: Target, threads: int, measure: bool, image_shape: Shape
+    graph: Graph,
+    target: Target,
+    threads: int,
+    measure: bool,
+    image_shape: Shape,
+    *,
+    keep_infinities: bool = False,
 ) -> Plan:
     """Return the fastest plan of a graph for images of one shape, (C, H, W) or (F,).
 
-    Unmeasured, it runs on all the threads.
+    Unmeasured, it runs on all the threads. With `keep_infinities`, kernels that make NaN of them
+    are left out.
     """
-    plan_of = partial(_plan, graph, target, image_shape, measure)
+    plan_of = partial(_plan, graph, target, image_shape, measure, keep_infinities)
     return share_out(plan_of, threads) if measure else plan_of(threads)
 
 
-def _plan(graph: Graph, target: Target, image_shape: Shape, measure: bool, threads: int) -> Plan:
+def _plan(
+    graph: Graph,
+    target: Target,
+    image_shape: Shape,
+    measure: bool,
+    keep_infinities: bool,
+    threads: int,
+) -> Plan:
     """Return a plan that `threads` threads run."""
-    lowered = lower(graph, image_shape, target, threads)
+    lowered = lower(graph, image_shape, target, threads, keep_infinities=keep_infinities)
     binding = Binding(lowered, target)
     timings = Timings(target, threads) if measure else None
     choices, reports = choose(lowered.steps, binding, timings, threads)
@@ -90,4 +104,5 @@ def _plan(graph: Graph, target: Target, image_shape: Shape, measure: bool, threa
         reports=tuple(reports),
         target=target,
         threads=threads,
+        keeps_infinities=all(bound.choice.kernel.keeps_infinities for bound in choices),
     )

@@ -62,6 +62,7 @@ class Plan:
         target: that its code is made for.
         threads: that run it.
         threads_reason: why so many.
+        keeps_infinities: whether no kernel makes NaN of an infinity that should stay one.
     """
 
     steps: np.ndarray
@@ -75,6 +76,7 @@ class Plan:
     target: Target
     threads: int = 1
     threads_reason: str = ""
+    keeps_infinities: bool = True
 
     @cached_property
     def job(self) -> tuple[int, int]:

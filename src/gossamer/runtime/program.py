@@ -34,7 +34,7 @@ class Program:
 
     Args:
         graph: what it computes.
-        planner: image shape → plan.
+        planner: image shape → plan; with `keep_infinities=True`, one that does.
         threads: that run it at most, ≥ 1; each plan says how many run it.
 
     Attributes:
@@ -42,12 +42,10 @@ class Program:
         threads: that run it at most.
     """
 
-    def __init__(
-        self, graph: Graph, planner: Callable[[tuple[int, ...]], Plan], threads: int
-    ) -> None:
+    def __init__(self, graph: Graph, planner: Callable[..., Plan], threads: int) -> None:
         self.graph, self.threads = graph, threads
         self._planner = planner
-        self._plans: dict[tuple[int, ...], Plan] = {}
+        self._plans: dict[tuple[tuple[int, ...], bool], Plan] = {}
         self._locks: dict[int, threading.Lock] = {}
         self._loop = native_loop()
         self._is_closed = False
@@ -77,17 +75,32 @@ class Program:
             y = np.empty((len(x), *plan.output_shape), np.float32)
             flat_x, flat_y = x.reshape(len(x), -1), y.reshape(len(y), -1)
             for image in range(len(x)):
-                plan.input[:] = flat_x[image]
-                self._run_steps(plan, *plan.job)
-                flat_y[image] = plan.output
+                flat_y[image] = self._answer(plan, flat_x[image])
+                if not (plan.keeps_infinities or np.isfinite(flat_y[image]).all()):
+                    # What became NaN may be an infinity on the way, or the zero that follows it.
+                    careful = self.plan_for(x.shape[1:], keep_infinities=True)
+                    flat_y[image] = self._answer(careful, flat_x[image])
         return y
 
-    def plan_for(self, image_shape: tuple[int, ...]) -> Plan:
-        """Return the plan for images of (C, H, W) or (F,), making it if it is new."""
-        plan = self._plans.pop(image_shape, None) or self._planner(image_shape)
+    def _answer(self, plan: Plan, image: np.ndarray) -> np.ndarray:
+        plan.input[:] = image
+        self._run_steps(plan, *plan.job)
+        return plan.output
+
+    def plan_for(self, image_shape: tuple[int, ...], *, keep_infinities: bool = False) -> Plan:
+        """Return the plan for images of (C, H, W) or (F,), making it if it is new.
+
+        Args:
+            image_shape: of one image.
+            keep_infinities: give one whose kernels all keep them, maybe a slower one.
+        """
+        key = image_shape, keep_infinities
+        plan = self._plans.pop(key, None) or self._planner(
+            image_shape, keep_infinities=keep_infinities
+        )
         if plan.threads > 1 and plan.threads not in self._workers and not self._is_closed:
             self._workers[plan.threads] = Workers(plan.threads)
-        self._plans[image_shape] = plan  # the last used stands last
+        self._plans[key] = plan  # the last used stands last
         while len(self._plans) > PLANS_KEPT:
             del self._plans[next(iter(self._plans))]
         return plan

@@ -25,9 +25,11 @@ class Kernel(ABC):
 
     Attributes:
         slots: names of the argument slots, in order.
+        keeps_infinities: whether an infinity that comes in never makes NaN of what should be one.
     """
 
     slots: ClassVar[tuple[str, ...]]
+    keeps_infinities: ClassVar[bool] = True
 
     @abstractmethod
     def label(self) -> str:

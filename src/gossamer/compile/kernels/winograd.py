@@ -42,6 +42,7 @@ class WinogradKernel(Kernel):
     adds: bool = False
     echoes: bool = False
 
+    keeps_infinities: ClassVar[bool] = False
     chunk_fields: ClassVar[int] = 5
     slots: ClassVar[tuple[str, ...]] = (
         "input",

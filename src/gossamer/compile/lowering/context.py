@@ -62,6 +62,7 @@ class Lowering:
         places: where values lie.
         target: for which code is made.
         threads: for which work is shared out.
+        keep_infinities: whether kernels that make NaN of them are no choice.
     """
 
     graph: Graph
@@ -69,6 +70,7 @@ class Lowering:
     places: Places
     target: Target
     threads: int
+    keep_infinities: bool = False
     steps: list[Step] = field(default_factory=list)
     grids: dict[tuple[str, Place], Grid] = field(default_factory=dict)
     flats: dict[str, Buffer] = field(default_factory=dict)

@@ -29,6 +29,7 @@ class Convolution:
         threads: that share the work.
         adds: whether the result is added to what the target holds.
         echoes: whether it writes what lies outside the target's tiles, too.
+        keep_infinities: whether ways that make NaN of them are no choice.
     """
 
     op: Conv2d
@@ -39,6 +40,7 @@ class Convolution:
     threads: int
     adds: bool
     echoes: bool
+    keep_infinities: bool = False
 
     @property
     def lanes(self) -> int:

@@ -84,6 +84,7 @@ def _add_step(
         lowering.threads,
         adds,
         lowering.is_padded(target),
+        lowering.keep_infinities,
     )
     choices, memory = conv_choices(conv, node.name)
     if not (adds or conv.echoes):
@@ -101,7 +102,8 @@ def conv_choices(conv: Convolution, name: str) -> tuple[tuple[Choice, ...], list
     """Return the likeliest ways to compute a convolution, and the memory that they need."""
     ways = list(direct_ways(conv))
     if conv.rows.density > DENSE_ABOVE:
-        ways += [*channel_ways(conv), *winograd_ways(conv)]
+        ways += channel_ways(conv)
+        ways += [] if conv.keep_infinities else winograd_ways(conv)
     ways = rank_ways(ways)[:MOST_CHOICES]
     sizes = {slot: max(way.memory.get(slot, 0) for way in ways) for w in ways for slot in w.memory}
     memory = {slot: Buffer(f"{name} {slot}", n * conv.threads) for slot, n in sizes.items()}

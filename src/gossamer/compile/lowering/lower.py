@@ -54,15 +54,25 @@ class Lowered:
     output_shape: Shape
 
 
-def lower(graph: Graph, image_shape: Shape, target: Target, threads: int) -> Lowered:
+def lower(
+    graph: Graph,
+    image_shape: Shape,
+    target: Target,
+    threads: int,
+    *,
+    keep_infinities: bool = False,
+) -> Lowered:
     """Turn a graph into steps for images of `image_shape`, (C, H, W) or (F,).
+
+    With `keep_infinities`, kernels that make NaN of an infinity are no choice.
 
     Raises:
         ShapeError: if the network does not take such images.
         CompileError: if an operator has no kernel.
     """
     shapes = infer_shapes(graph, (1, *image_shape))
-    lowering = Lowering(graph, shapes, choose_places(graph, shapes, target.lanes), target, threads)
+    places = choose_places(graph, shapes, target.lanes)
+    lowering = Lowering(graph, shapes, places, target, threads, keep_infinities)
     source = lowering.new_flat(graph.input.name)
     for node in graph.nodes:
         lowering_of = LOWERINGS.get(type(node.op))
