@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from gossamer.compile.lowering.lower import LOWERINGS
-from gossamer.graph import Dense, Graph, Input, Node, Sparse
+from gossamer.graph import Dense, Graph, Input, Node, Sparse, interpret
 from gossamer.graph.interpret import MEANING
 from gossamer.graph.ops import (
     ACTIVATIONS,
@@ -37,8 +37,7 @@ relaxed = settings(max_examples=40, deadline=None, suppress_health_check=[Health
 
 
 def test_every_operator_has_a_meaning_and_a_lowering() -> None:
-    without_kernel = {Quantise}  # until there are integer kernels
-    assert set(OPS) == set(MEANING) == set(LOWERINGS) | without_kernel
+    assert set(OPS) == set(MEANING) == set(LOWERINGS)
 
 
 @relaxed
@@ -91,6 +90,19 @@ def test_entry_by_entry(op: object, shape: tuple[int, ...]) -> None:
     assert_equals_interpreter(
         single(op, shape, **weights), 5 * rng.standard_normal(shape).astype(np.float32)
     )
+
+
+@pytest.mark.parametrize("shape", [(2, 6, 5, 7), (2, 600)])
+@pytest.mark.parametrize(
+    "op", [Quantise(0.03125), Quantise(0.5, 3, 0, 200), Quantise(2.0, 0, 0, 15)]
+)
+def test_rounding_to_levels(op: Quantise, shape: tuple[int, ...]) -> None:
+    """Halves to even; the ends are clipped; what is not a number stays so."""
+    x = 5 * np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+    x.ravel()[:9] = [np.nan, np.inf, -np.inf, 0.25, 0.75, 1.25, -0.25, -0.75, 1e30]
+    graph = single(op, shape)
+    with program(graph) as compiled:
+        np.testing.assert_array_equal(compiled(x), interpret(graph, x))
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 5), (16, 16), (9, 31)])

@@ -42,6 +42,8 @@ KERNELS = [
     PlaneMeanKernel(),
     *(ElementwiseKernel(f, "relu6") for f in ("copy", "zero", "add", "multiply", "gate")),
     ElementwiseKernel("scale_shift"),
+    ElementwiseKernel("quantise"),
+    FlatKernel("quantise"),
     *(ElementwiseKernel("copy", f) for f in ACTIVATIONS if f != "relu6"),
     *(FlatKernel(f, "silu") for f in ("copy", "zero", "add", "multiply", "scale_shift")),
     ResponseNormKernel(0.75),

@@ -9,6 +9,7 @@ from llvmlite import ir
 
 from gossamer.compile.kernels.activation import activate
 from gossamer.compile.kernels.kernel import Kernel, KernelEmitter
+from gossamer.compile.kernels.rounding import to_levels
 from gossamer.jit.emitter import FLOAT, Value
 
 
@@ -18,7 +19,8 @@ class ElementwiseKernel(Kernel):
 
     Args:
         function: "copy" (a), "zero", "add" (a + b), "multiply" (a · b), "gate" (a · scale of the
-            channel) or "scale_shift" (a · scale + shift of the channel).
+            channel), "scale_shift" (a · scale + shift of the channel) or "quantise" (`scales` holds
+            the scale of the levels, the lowest and the highest).
         activation: applied before the store.
     """
 
@@ -73,6 +75,9 @@ class ElementwiseKernel(Kernel):
                     )
                 elif self.function == "zero":
                     value = e.constant(0.0)
+                elif self.function == "quantise":
+                    levels = [e.splat(e.load(FLOAT, scales, 4 * i)) for i in range(3)]
+                    value = to_levels(e, value, *levels)
                 value = activate(e, value, self.activation)
                 e.store_vector(value, e.at(y, e.offset_in(positions, position, stride=12, field=2)))
 
@@ -82,8 +87,8 @@ class FlatKernel(Kernel):
     """The same for flat vectors, float by float, at any alignment.
 
     Args:
-        function: "copy", "zero", "add", "multiply" or "scale_shift" (one scale and shift an
-            entry).
+        function: "copy", "zero", "add", "multiply", "scale_shift" (one scale and shift an entry)
+            or "quantise".
         activation: applied before the store.
     """
 
@@ -110,6 +115,8 @@ class FlatKernel(Kernel):
                 value = ir.Constant(FLOAT, 0.0)
             elif self.function == "scale_shift":
                 value = e.fma(value, e.load(FLOAT, scales, offset), e.load(FLOAT, shifts, offset))
+            elif self.function == "quantise":
+                value = to_levels(e, value, *(e.load(FLOAT, scales, 4 * i) for i in range(3)))
             e.store(activate(e, value, self.activation), y, offset)
 
 

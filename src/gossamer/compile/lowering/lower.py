@@ -32,6 +32,7 @@ LOWERINGS: Mapping[type[ops.Op], Callable[[Lowering, Node, Any], None]] = {
     ops.ChannelPermute: channels.lower_channel_order,
     ops.ChannelSelect: channels.lower_channel_order,
     ops.LocalResponseNorm: channels.lower_local_response_norm,
+    ops.Quantise: pointwise.lower_quantise,
     ops.Flatten: pointwise.lower_flatten,
     ops.Softmax: pointwise.lower_softmax,
 }

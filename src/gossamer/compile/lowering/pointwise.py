@@ -12,7 +12,7 @@ from gossamer.compile.kernels.softmax import SoftmaxKernel
 from gossamer.compile.lowering.context import Grid, Lowering
 from gossamer.compile.step import Argument, At, Buffer, shares
 from gossamer.graph.graph import Node
-from gossamer.graph.ops import Activation, Add, Flatten, Multiply, ScaleShift, Softmax
+from gossamer.graph.ops import Activation, Add, Flatten, Multiply, Quantise, ScaleShift, Softmax
 
 NOTHING = np.zeros(1, np.float32)
 
@@ -43,6 +43,12 @@ def lower_multiply(lowering: Lowering, node: Node, op: Multiply) -> None:
     source, target = lowering.input_grid(node), lowering.output_grid(node)
     on_planes(lowering, node.name, ElementwiseKernel("gate"), [source, source], target, gate)
     lowering.wrote(target)
+
+
+def lower_quantise(lowering: Lowering, node: Node, op: Quantise) -> None:
+    """Add a rounding of real numbers that no integer layer took over."""
+    bounds = op.low - op.zero_point, op.high - op.zero_point
+    _lower(lowering, node, "quantise", "identity", np.array([op.scale, *bounds], np.float32))
 
 
 def lower_flatten(lowering: Lowering, node: Node, op: Flatten) -> None:
