@@ -22,11 +22,21 @@ import numpy as np
 
 from gossamer.compile import compile as compiling
 from gossamer.compile.bind import Binding
-from gossamer.compile.lowering import channel_conv, conv_candidates, convolution, winograd
+from gossamer.compile.lowering import (
+    channel_conv,
+    code_candidates,
+    code_convolution,
+    conv_candidates,
+    convolution,
+    winograd,
+)
 from gossamer.compile.lowering.conv_ways import Way
 from gossamer.graph import Graph
+from gossamer.graph.interpret import interpret
 from gossamer.graph.ops import ACTIVATIONS
-from tests.compile.graphs import program
+from gossamer.jit.target import Target
+from tests.compile.code_graphs import random_code_graph
+from tests.compile.graphs import program, target_with
 from tests.compile.guard_pages import GuardedBinding, GuardedFromBelow
 from tests.compile.not_finite import assert_allowed
 from tests.compile.random_graphs import random_graph
@@ -47,6 +57,7 @@ class Case:
         x: its input.
         options: lanes, instruction set, threads and whether kernels are measured.
         binding: what places memory.
+        dot: how products of bytes are added; empty if the graph has none. Such graphs are exact.
         odd: whether caches and offsets count as small, so that small layers are treated as large,
             and any kernel may run.
     """
@@ -56,6 +67,11 @@ class Case:
     options: dict
     binding: type[Binding]
     odd: bool
+    dot: str = ""
+
+
+DOTS = {"avx512": ("vnni", "madd", "short", "plain"), "avx2": ("madd", "short", "plain")}
+"""Ways to add products of bytes that are tried, by vector extension."""
 
 
 def case(seed: int) -> Case:
@@ -67,9 +83,14 @@ def case(seed: int) -> Case:
     lanes, isa = WAYS[int(block.integers(len(WAYS)))]
     activations = ["identity", "relu", *block.choice(ACTIVATIONS, 2)]
     rng = np.random.default_rng(seed)
-    graph = random_graph(rng, activations)
+    has_codes = rng.random() < 0.3
+    graph = random_code_graph(rng) if has_codes else random_graph(rng, activations)
     x = rng.standard_normal((int(rng.integers(1, 3)), *graph.input.example[1:])).astype(np.float32)
-    if rng.random() < 0.3:
+    dot = ""
+    if has_codes:
+        x = np.rint(64 * x) / 16
+        dot = str(rng.choice(dots_of(target_with(lanes, isa))))
+    elif rng.random() < 0.3:
         where = rng.random(x.shape) < rng.choice([0.005, 0.05])
         kinds = NOT_FINITE[int(rng.integers(len(NOT_FINITE)))]
         x = np.where(where, rng.choice(kinds, x.shape), x).astype(np.float32)
@@ -83,7 +104,15 @@ def case(seed: int) -> Case:
     bindings = [Binding]
     if os.name == "posix":
         bindings += [GuardedBinding, GuardedFromBelow]
-    return Case(graph, x, options, bindings[int(rng.integers(len(bindings)))], bool(odd))
+    return Case(graph, x, options, bindings[int(rng.integers(len(bindings)))], bool(odd), dot)
+
+
+def dots_of(target: Target) -> tuple[str, ...]:
+    """Return the ways to add products of bytes that a target has, the slower ones, too."""
+    ways = DOTS.get(target.isa, target.dots)
+    return tuple(
+        dict.fromkeys(dot for dot in (*ways, "plain") if dot != "vnni" or dot in target.dots)
+    )
 
 
 def check(seed: int) -> None:
@@ -101,10 +130,21 @@ def check(seed: int) -> None:
             changes.enter_context(patch.object(convolution, "DENSE_ABOVE", -1.0))
             shuffled = partial(_shuffled, np.random.default_rng(seed))
             changes.enter_context(patch.object(convolution, "rank_ways", shuffled))
+            changes.enter_context(patch.object(code_candidates, "CACHE_BYTES", (256, 1024)))
+            changes.enter_context(patch.object(code_candidates, "LARGEST_NARROW", 20))
+            shuffled = partial(_shuffled_for_codes, np.random.default_rng(seed))
+            changes.enter_context(patch.object(code_convolution, "code_candidates", shuffled))
+        if tried.dot:
+            dots = property(lambda _: (tried.dot,))
+            changes.enter_context(patch.object(Target, "dots", dots))
         compiled = program(tried.graph, **tried.options)
     with compiled:
         for _ in range(2):
-            assert_allowed(tried.graph, tried.x, compiled(tried.x), TOLERANCE)
+            if tried.dot:
+                expected = interpret(tried.graph, tried.x)
+                np.testing.assert_array_equal(compiled(tried.x), expected)
+            else:
+                assert_allowed(tried.graph, tried.x, compiled(tried.x), TOLERANCE)
 
 
 def _shuffled(rng: np.random.Generator, ways: list[Way]) -> list[Way]:
@@ -113,6 +153,12 @@ def _shuffled(rng: np.random.Generator, ways: list[Way]) -> list[Way]:
     ways = [ways[i] for i in rng.permutation(len(ways))]
     kind = kinds[int(rng.integers(len(kinds)))]
     return sorted(ways, key=lambda way: type(way.kernel) is not kind)
+
+
+def _shuffled_for_codes(rng: np.random.Generator, *args: Any, **options: Any) -> list:
+    with patch.object(code_candidates, "MOST_CHOICES", 100):
+        found = code_candidates.code_candidates(*args, **options)
+    return [found[i] for i in rng.permutation(len(found))]
 
 
 def run_apart(first: int, count: int) -> None:

@@ -7,7 +7,6 @@ from collections import Counter
 import pytest
 
 from gossamer.compile.lowering.lower import LOWERINGS
-from gossamer.graph.ops import Quantise
 from gossamer.graph.verify import verify
 from tests.compile.random_cases import BLOCK, case, run_apart
 
@@ -19,7 +18,7 @@ def test_the_cases_have_all_operators_and_are_well_formed() -> None:
     for tried in cases:
         verify(tried.graph)
     found = Counter(type(node.op) for tried in cases for node in tried.graph.nodes)
-    assert set(found) == set(LOWERINGS) - {Quantise}  # test_codes.py has graphs of levels
+    assert set(found) == set(LOWERINGS)
     assert {tried.options["threads"] for tried in cases} == {1, 2, 3}
     assert case(7).x.tobytes() == case(7).x.tobytes()
 

@@ -8,6 +8,14 @@ import pytest
 from llvmlite import ir
 
 from gossamer.compile.kernels.channel_conv import ChannelConvKernel
+from gossamer.compile.kernels.code_conv import CodeConvKernel
+from gossamer.compile.kernels.code_linear import CodeLinearKernel, FlatEncodeKernel
+from gossamer.compile.kernels.code_move import (
+    CodeMeanKernel,
+    CodePoolKernel,
+    DecodeKernel,
+    EncodeKernel,
+)
 from gossamer.compile.kernels.conv import ConvKernel
 from gossamer.compile.kernels.depthwise import DepthwiseKernel
 from gossamer.compile.kernels.elementwise import ElementwiseKernel, FlatKernel
@@ -16,6 +24,7 @@ from gossamer.compile.kernels.linear import LinearKernel
 from gossamer.compile.kernels.move import GatherKernel, HaloKernel, UnpackKernel
 from gossamer.compile.kernels.pool import PlaneMeanKernel, PoolKernel
 from gossamer.compile.kernels.relayout import RelayoutKernel, TransposeKernel
+from gossamer.compile.kernels.requantise import Epilogue
 from gossamer.compile.kernels.response_norm import ResponseNormKernel
 from gossamer.compile.kernels.softmax import SoftmaxKernel
 from gossamer.compile.kernels.winograd import WinogradKernel
@@ -57,6 +66,19 @@ KERNELS = [
     SoftmaxKernel(),
     UnpackKernel(),
     HaloKernel(),
+    *(CodeConvKernel(dot, Epilogue(), 8, 1, 2) for dot in ("vnni", "madd", "plain")),
+    CodeConvKernel("short", Epilogue(), 4, 2, 1, unroll=2, by_rows=True),
+    CodeConvKernel("plain", Epilogue(adds=True), 4, 1, 2, shared=False, blocked=True, echoes=True),
+    CodeConvKernel("plain", Epilogue(False, activation="silu"), 4, 1, 2, 2, wide=True),
+    CodeConvKernel("plain", Epilogue(packs=True), 4, 1, 1),
+    CodeConvKernel("plain", Epilogue(packs=True, is_full=True), 4, 1, 1),
+    EncodeKernel(True),
+    EncodeKernel(False),
+    DecodeKernel(),
+    CodePoolKernel(2, 2),
+    CodeMeanKernel(),
+    FlatEncodeKernel(),
+    *(CodeLinearKernel(dot, 4) for dot in ("vnni", "madd", "plain")),
 ]
 
 
@@ -68,7 +90,7 @@ def test_names_are_unique_and_say_the_extension() -> None:
     target = host_target()
     names = [kernel.name(target) for kernel in KERNELS]
     assert len(set(names)) == len(names)
-    assert all(name.startswith("f32-") and target.isa in name for name in names)
+    assert all(name.startswith(("f32-", "u8-")) and target.isa in name for name in names)
 
 
 @pytest.mark.parametrize("lanes", [4, 8, 16])

@@ -42,6 +42,21 @@ class Target:
     isa: str
 
     @property
+    def dots(self) -> tuple[str, ...]:
+        """Ways to add products of bytes to 32-bit sums (`gossamer.compile.kernels.dot`).
+
+        Examples:
+            >>> Target("x86_64-unknown-linux-gnu", "haswell", "+avx2,+fma", 8, "avx2").dots
+            ('madd', 'short')
+        """
+        has = {word[1:] for word in self.features.split(",") if word.startswith("+")}
+        if "avx512vnni" in has or ("avxvnni" in has and self.lanes <= 8):
+            return ("vnni",)
+        if self.isa == "avx2" or "avx512bw" in has:
+            return ("madd", "short")
+        return ("sdot",) if self.isa == "neon" and "dotprod" in has else ("plain",)
+
+    @property
     def vector_bytes(self) -> int:
         """Bytes of one vector register."""
         return 4 * self.lanes

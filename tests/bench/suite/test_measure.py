@@ -1,8 +1,10 @@
 import pytest
 
 from gossamer.bench.engines import ENGINES, Engine
-from gossamer.bench.suite.measure import NO_INT8, Conditions, measure
+from gossamer.bench.suite.measure import Conditions, measure, quantise_randomly
+from gossamer.bench.suite.network import build_graph
 from gossamer.bench.suite.row import Row
+from gossamer.compile.compile import compile
 from gossamer.errors import CompileError, MissingDependencyError
 
 ROW = Row("digits-plain", 0.9)
@@ -77,10 +79,13 @@ def test_who_cannot_be_held_to_an_instruction_set_says_so():
     assert [timing.name for timing in found.record.timings] == ["gossamer"]
 
 
-def test_int8_is_missing_until_there_are_kernels(engines):
-    found = measure(Row("digits-plain", precision="int8"), Conditions(1, engines, 1))
-    assert found.record is None
-    assert found.missing == {"gossamer": NO_INT8}
+def test_int8_rows_run_our_integers_against_the_real_network(engines):
+    found = measure(Row("digits-plain", precision="int8"), Conditions(1, engines[:1], 1))
+    assert [timing.name for timing in found.record.timings] == ["gossamer", "good"]
+    assert 1e-4 < found.record.differences["good"] < 0.5
+    graph = quantise_randomly(build_graph(Row("digits-plain")))
+    with compile(graph) as program:
+        assert any(r.kernel.startswith("u8-conv") for r in program.plan_for((1, 8, 8)).reports)
 
 
 def test_weights_that_are_not_there_lose_the_row(engines, monkeypatch):

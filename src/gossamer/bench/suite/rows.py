@@ -42,6 +42,12 @@ ROWS: tuple[Row, ...] = (
     Row("mobilenet-v1", precision="int8", asked={1: Asked(int8=1.0)}),
     Row("mobilenet-v2", precision="int8", asked={1: Asked(int8=1.0)}),
     Row("resnet-56-cifar", precision="int8", asked={1: Asked(int8=1.0)}),
+    Row("resnet-50", 0.90, precision="int8"),
+    Row("resnet-50", 0.95, precision="int8"),
+    Row("resnet-50", 0.90, "blocks", precision="int8"),
+    Row("mobilenet-v1", 0.90, precision="int8"),
+    Row("resnet-56-cifar", 0.90, precision="int8"),
+    Row("resnet-56-cifar", 0.95, precision="int8"),
     # Zeros that are not uniform: measured, nothing asked.
     Row("resnet-50", 0.90, allocation="erk"),
     Row("resnet-50", 0.95, allocation="erk"),

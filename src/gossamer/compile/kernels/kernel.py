@@ -109,8 +109,8 @@ class KernelEmitter(Emitter):
         """Return the 32-bit offset `field` of entry `index` of a table."""
         return self.load_offset(self.at(table, self.multiply(index, stride)), 4 * field)
 
-    def permute(self, vector: Value, lanes: Value) -> Value:
-        """Return, lane by lane, the lane of `vector` that `lanes` says; zero where negative."""
+    def permute(self, vector: Value, lanes: Value, outside: Value | None = None) -> Value:
+        """Return, lane by lane, the lane of `vector` that `lanes` says; else `outside`, or zero."""
         b, nothing = self.builder, ir.Constant(self.int_vector, None)
         intrinsic = _PERMUTES.get(self.lanes) if self._isa.startswith("avx") else None
         if intrinsic:
@@ -121,4 +121,4 @@ class KernelEmitter(Emitter):
                 value = b.extract_element(vector, b.and_(b.extract_element(lanes, lane), last))
                 moved = b.insert_element(moved, value, lane)
         inside = b.icmp_signed(">=", lanes, nothing)
-        return b.select(inside, moved, self.constant(0.0))
+        return b.select(inside, moved, self.constant(0.0) if outside is None else outside)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING
@@ -13,10 +13,10 @@ from gossamer.compile.kernels.kernel import Kernel
 from gossamer.compile.kernels.move import GatherKernel
 from gossamer.compile.kernels.relayout import TOGETHER, RelayoutKernel, TransposeKernel
 from gossamer.compile.regions import Place
-from gossamer.compile.step import Argument
+from gossamer.compile.step import Argument, Buffer
 
 if TYPE_CHECKING:
-    from gossamer.compile.lowering.context import Lowering
+    from gossamer.compile.lowering.context import Grid, Lowering
 
 MOST_SOURCES = 8
 """Vectors that one is put together from at most; otherwise every lane is read by itself."""
@@ -37,24 +37,53 @@ class Moves:
 
 def bring(lowering: Lowering, value: str, place: Place) -> None:
     """Copy a value to a place, with zeros around it if some reader there wants them."""
-    home, threads = lowering.places.homes.get(value), lowering.threads
-    if is_flat := (value in lowering.flats or home is None):
+    home = lowering.places.homes.get(value)
+    if value in lowering.flats or home is None:
         source, plane = lowering.flat(value), prod(lowering.shapes[value][2:])
         at, inputs = 4 * np.arange(plane), 4 * plane * np.arange(lowering.shapes[value][1])
+        target = lowering.new_grid(value, place)
+        is_padded = lowering.is_padded(target)
+        moves = _moves(at, target, is_padded=is_padded)
+        _add(lowering, value, source, inputs, target, _transpose(moves))
+        if is_padded:
+            lowering.filled(target, bytes(4))
+    elif home == place:
+        lowering.home_grid(value)
     else:
-        assert home is not None  # for the type checker
-        grid = lowering.grids[value, home]
-        source, at, inputs = grid.buffer, grid.pixel_offsets(), grid.channel_offsets()
-    target = lowering.new_grid(value, place)
-    is_padded = lowering.is_padded(target)
-    positions, pixels = target.planes.readable() if is_padded else target.planes.tile()
-    moves = Moves(positions.astype(np.int32), np.where(pixels < 0, -1, at[pixels]).astype(np.int32))
-    channels = np.stack([inputs, target.channel_offsets()], 1).astype(np.int32)
+        target = lowering.new_grid(value, place)
+        is_padded = lowering.is_padded(target)
+        copy_planes(lowering, value, lowering.home_grid(value), target, is_padded=is_padded)
+        if is_padded:
+            lowering.filled(target, bytes(4))
+
+
+def copy_planes(
+    lowering: Lowering, value: str, source: Grid, target: Grid, *, is_padded: bool = False
+) -> None:
+    """Copy planes to other planes, with zeros around them if so asked."""
+    moves = _moves(source.pixel_offsets(), target, is_padded=is_padded)
     ways = [_gather(moves)]
-    if is_flat:
-        ways = _transpose(moves)
-    elif len(channels) // threads >= TOGETHER:
+    if len(target.channels) // lowering.threads >= TOGETHER:
         ways = _relayout(moves) or ways
+    _add(lowering, value, source.buffer, source.channel_offsets(), target, ways)
+
+
+def _moves(at: np.ndarray, target: Grid, *, is_padded: bool) -> Moves:
+    """Return where the lanes of planes come from, if `at` says where each pixel lies."""
+    positions, pixels = target.planes.readable() if is_padded else target.planes.tile()
+    sources = np.where(pixels < 0, -1, at[pixels]).astype(np.int32)
+    return Moves(positions.astype(np.int32), sources)
+
+
+def _add(
+    lowering: Lowering,
+    value: str,
+    source: Buffer,
+    inputs: np.ndarray,
+    target: Grid,
+    ways: Sequence[Way],
+) -> None:
+    channels = np.stack([inputs, target.channel_offsets()], 1).astype(np.int32)
     for kernel, tables in ways:
         arguments: dict[str, Argument] = {
             "input": source,
@@ -64,8 +93,6 @@ def bring(lowering: Lowering, value: str, place: Place) -> None:
             **tables,
         }
         lowering.emit(value, kernel, arguments, numbers=lowering.numbers(value, value))
-    if is_padded:
-        lowering.filled(target, 0.0)
 
 
 Way = tuple[Kernel, Mapping[str, Argument]]

@@ -45,6 +45,8 @@ def lower_concat(lowering: Lowering, node: Node, op: Concat) -> None:
             source, copy = lowering.input_grid(node, index), replace(target, channels=part)
             on_planes(lowering, node.name, ElementwiseKernel("copy"), [source, source], copy)
             lowering.wrote(copy)
+        else:
+            lowering.input_grid(node, index)
 
 
 def lower_local_response_norm(lowering: Lowering, node: Node, op: LocalResponseNorm) -> None:

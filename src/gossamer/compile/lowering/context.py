@@ -8,10 +8,12 @@ from math import prod
 
 import numpy as np
 
-from gossamer.compile.geometry import Planes
+from gossamer.compile.codes import CodePlan
+from gossamer.compile.geometry import Halo, Planes
 from gossamer.compile.kernels.kernel import Kernel
 from gossamer.compile.kernels.move import HaloKernel, UnpackKernel
-from gossamer.compile.lowering.bring import bring
+from gossamer.compile.lowering.bring import bring, copy_planes
+from gossamer.compile.lowering.code_steps import decode
 from gossamer.compile.places import Places
 from gossamer.compile.readers import outside_value
 from gossamer.compile.regions import Place
@@ -62,6 +64,7 @@ class Lowering:
         places: where values lie.
         target: for which code is made.
         threads: for which work is shared out.
+        code_plan: which values are held as codes.
         keep_infinities: whether kernels that make NaN of them are no choice.
     """
 
@@ -70,11 +73,14 @@ class Lowering:
     places: Places
     target: Target
     threads: int
+    code_plan: CodePlan
     keep_infinities: bool = False
     steps: list[Step] = field(default_factory=list)
     grids: dict[tuple[str, Place], Grid] = field(default_factory=dict)
     flats: dict[str, Buffer] = field(default_factory=dict)
-    fills: dict[tuple[Buffer, int], float] = field(default_factory=dict)
+    codes: dict[tuple[str, Place], Grid] = field(default_factory=dict)
+    flat_codes: dict[str, Buffer] = field(default_factory=dict)
+    fills: dict[tuple[Buffer, int], bytes] = field(default_factory=dict)
 
     # ── values ────────────────────────────────────────────────────────────────────────────────
     def new_flat(self, value: str) -> Buffer:
@@ -84,6 +90,11 @@ class Lowering:
         self.flats[value] = self._buffer(value, 4 * entries)
         return self.flats[value]
 
+    def new_flat_codes(self, value: str, size_bytes: int) -> Buffer:
+        """Make memory for the codes of a flat value."""
+        self.flat_codes[value] = self._buffer(value, size_bytes)
+        return self.flat_codes[value]
+
     def new_grid(self, value: str, place: Place) -> Grid:
         """Make memory for a value in planes, or take its part of a concatenation's."""
         if value in self.places.hosts and self.places.homes[value] == place:
@@ -92,7 +103,15 @@ class Lowering:
             channels = whole.channels[first : first + self.shapes[value][1]]
             self.grids[value, place] = replace(whole, channels=channels)
             return self.grids[value, place]
-        planes = self.places.planes(value, place, self.shapes[value], self.target.lanes)
+        self.grids[value, place] = self._new_planes(value, place, self.shapes[value])
+        return self.grids[value, place]
+
+    def _new_planes(self, value: str, place: Place, shape: Shape) -> Grid:
+        planes = self.places.planes(value, place, shape, self.target.lanes)
+        for part, (host, _) in self.code_plan.hosted.items():
+            if host == value and self.places.homes[value] == place:
+                halo = self.places.halos.get((self.places.root(part), place), Halo())
+                planes = planes.with_halo(halo)
         if planes.size_bytes // planes.channels > LARGEST_PLANE_BYTES:
             raise CompileError(
                 "a picture is too large",
@@ -100,8 +119,7 @@ class Lowering:
                 got=(planes.height, planes.width),
             )
         channels = np.arange(planes.channels)
-        self.grids[value, place] = Grid(self._buffer(value, planes.size_bytes), planes, channels)
-        return self.grids[value, place]
+        return Grid(self._buffer(value, planes.size_bytes), planes, channels)
 
     def output_grid(self, node: Node) -> Grid:
         """Make memory for a node's result, where it was decided that it lies."""
@@ -126,7 +144,43 @@ class Lowering:
             bring(self, value, place)
         grid = self.grids[value, place]
         if fill is not None:
-            self._fill_halo(grid, fill, node.name)
+            self.fill_halo(grid, np.float32(fill).tobytes(), node.name)
+        return grid
+
+    def home_grid(self, value: str) -> Grid:
+        """Return a value in planes where it was decided that it lies, as real numbers."""
+        home = self.places.homes[value]
+        if (value, home) not in self.grids:
+            decode(self, value, home)
+        return self.grids[value, home]
+
+    def new_codes(self, value: str, place: Place) -> Grid:
+        """Make memory for a value's codes, in planes of quads, or take its part of another's."""
+        quads, size = -(-self.shapes[value][1] // 4), self.shapes[value][2:]
+        if value in self.code_plan.hosted and self.places.homes[value] == place:
+            host, first = self.code_plan.hosted[value]
+            whole = self.codes.get((host, place)) or self.new_codes(host, place)
+            grid = replace(whole, channels=whole.channels[first : first + quads])
+        else:
+            grid = self._new_planes(value, place, (1, quads, *size))
+        self.codes[value, place] = grid
+        return grid
+
+    def input_codes(self, value: str, place: Place, fill: bytes | None, reader: str) -> Grid:
+        """Return the codes of a value at a place, as planes of quads.
+
+        Args:
+            value: a rounding that is held as codes.
+            place: where they are read.
+            fill: if given, four codes that everything outside the picture holds.
+            reader: name of the node that reads.
+        """
+        if (value, place) not in self.codes:
+            source = self.codes[value, self.places.homes[value]]
+            copy_planes(self, value, source, self.new_codes(value, place))
+        grid = self.codes[value, place]
+        if fill is not None:
+            self.fill_halo(grid, fill, reader)
         return grid
 
     # ── steps ─────────────────────────────────────────────────────────────────────────────────
@@ -150,13 +204,15 @@ class Lowering:
         for channel in grid.channels:
             self.fills.pop((grid.buffer, int(channel)), None)
 
-    def filled(self, grid: Grid, fill: float) -> None:
-        """Note that everything outside the grid's pixels holds this value."""
+    def filled(self, grid: Grid, fill: bytes) -> None:
+        """Note that everything outside the grid's pixels holds these four bytes."""
         self.fills.update({(grid.buffer, int(c)): fill for c in grid.channels})
 
     def is_padded(self, grid: Grid) -> bool:
         """Whether some node reads zeros around the grid's pixels."""
-        held = [key for key, other in self.grids.items() if other is grid]
+        grids, hosted = [*self.grids.items(), *self.codes.items()], self.code_plan.hosted
+        held = [key for key, other in grids if other is grid]
+        held += [(hosted[value][0], place) for value, place in held if value in hosted]
         roots = {(self.places.root(value), place) for value, place in held}
         return not grid.planes.halo.is_empty and any(
             (self.places.root(node.inputs[0]), self.places.reads.get(node.name)) in roots
@@ -175,7 +231,7 @@ class Lowering:
         return Buffer(value, size_bytes)
 
     def _unpack(self, value: str) -> None:
-        grid = self.grids[value, self.places.homes[value]]
+        grid = self.home_grid(value)
         pixels = grid.pixel_offsets()
         self.emit(
             value,
@@ -191,7 +247,8 @@ class Lowering:
             numbers=self.numbers(value, value),
         )
 
-    def _fill_halo(self, grid: Grid, fill: float, reader: str) -> None:
+    def fill_halo(self, grid: Grid, fill: bytes, reader: str) -> None:
+        """Write four bytes, a float or codes, to everything outside the grid's pixels."""
         stale = [c for c in grid.channels if self.fills.get((grid.buffer, int(c))) != fill]
         moves, inside = grid.planes.halo_table()
         if not stale or not len(moves):
@@ -206,7 +263,7 @@ class Lowering:
                 "move_count": len(moves),
                 "inside": inside,
                 "channels": channels,
-                "fill": np.array([fill], np.float32),
+                "fill": np.frombuffer(fill, np.uint8),
                 "channel_shares": self.channel_shares(len(channels)),
             },
             numbers=0,  # who writes the pixels can fill it, too

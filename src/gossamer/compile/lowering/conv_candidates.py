@@ -110,8 +110,8 @@ def _sparse(rows: ConvRows, windows: Windows, activation: str, adds: bool) -> It
             continue
         padded = {u: _padded(rows.counts, u) for u in unrolls}
         unroll = min(unrolls, key=lambda u: (padded[u], -u))
-        for tile in _tiles(windows.tile, most // count, exact=adds):
-            for blocks in _block_counts(windows, tile):
+        for tile in tiles_of(windows.tile, most // count, exact=adds):
+            for blocks in block_counts(windows, tile):
                 kernel = ConvKernel(
                     count, *tile, windows.stride[1], False, unroll, activation,
                     adds, blocks > 1, _is_wide(rows, windows),
@@ -125,7 +125,7 @@ def _tap_cycles(windows: Windows, kernel: ConvKernel, blocks: int) -> float:
     """Return the cycles of one weight that is alone with its offset."""
     vectors = kernel.tile_h * kernel.tile_w
     latency = max(1.0, 8 / (kernel.rows * vectors))
-    read = _read_cycles(windows, (kernel.tile_h, kernel.tile_w), blocks)
+    read = read_cycles(windows, (kernel.tile_h, kernel.tile_w), blocks)
     return vectors * read * latency + 1.0
 
 
@@ -134,7 +134,7 @@ def _shared(rows: ConvRows, windows: Windows, activation: str, adds: bool) -> It
         if count > max(1, rows.group_rows):
             continue
         used = rows.shared_taps(count)
-        for tile in _tiles(windows.tile, (windows.registers - 1) // (count + 1), exact=adds):
+        for tile in tiles_of(windows.tile, (windows.registers - 1) // (count + 1), exact=adds):
             vectors = tile[0] * tile[1]
             unroll = 2 if rows.weight.shape[1] > 1 else 1
             by_rows = 4 * used * count > CACHE_BYTES[1] and tile != windows.tile
@@ -143,7 +143,7 @@ def _shared(rows: ConvRows, windows: Windows, activation: str, adds: bool) -> It
                 adds, False, _is_wide(rows, windows), by_rows,
             )  # fmt: skip
             fma = 0.5 * count * vectors * max(1.0, 8 / (count * vectors))
-            read = vectors * _read_cycles(windows, tile, 1) + 0.5 * count
+            read = vectors * read_cycles(windows, tile, 1) + 0.5 * count
             yield Candidate(
                 kernel, 1, _total(rows, windows, kernel, 1, used * max(fma, read) * 1.05)
             )
@@ -171,7 +171,7 @@ def _padded(counts: np.ndarray, unroll: int) -> float:
     return float((np.ceil(counts / unroll) * unroll).sum())
 
 
-def _read_cycles(windows: Windows, tile: Pair, blocks: int) -> float:
+def read_cycles(windows: Windows, tile: Pair, blocks: int) -> float:
     """Return the cycles of using one vector, from the cache that the input of a block fits."""
     size = windows.input_bytes(tile) / blocks
     if blocks == 1:  # rows of filters overlap: what one reads, the next finds
@@ -183,7 +183,8 @@ def _read_cycles(windows: Windows, tile: Pair, blocks: int) -> float:
     return FIRST_CACHE_CYCLES + farther * windows.bytes_per_read(tile)
 
 
-def _block_counts(windows: Windows, tile: Pair) -> list[int]:
+def block_counts(windows: Windows, tile: Pair) -> list[int]:
+    """Return how many blocks of taps are worth a try: none, or so that their input is near."""
     size = windows.input_bytes(tile)
     wanted = {1, *(-(-size // int(part * CACHE_BYTES[0])) for part in BLOCK_PARTS)}
     taps = windows.channels * windows.kernel[0] * windows.kernel[1]
@@ -195,7 +196,7 @@ def _is_wide(rows: ConvRows, windows: Windows) -> bool:
 
 
 @lru_cache(maxsize=1024)
-def _tiles(tile: Pair, room: int, *, exact: bool) -> list[Pair]:
+def tiles_of(tile: Pair, room: int, *, exact: bool) -> list[Pair]:
     """Return tiles that cover an output tile with little overlap: the largest that have room,
     and the largest that have half of it.
     """

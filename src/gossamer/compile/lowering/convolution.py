@@ -9,6 +9,7 @@ import numpy as np
 
 from gossamer.compile.kernels.elementwise import ElementwiseKernel
 from gossamer.compile.lowering.channel_conv import channel_ways
+from gossamer.compile.lowering.code_convolution import lower_code_conv
 from gossamer.compile.lowering.context import Grid, Lowering
 from gossamer.compile.lowering.conv_candidates import fits_exactly
 from gossamer.compile.lowering.conv_streams import ConvRows
@@ -34,19 +35,21 @@ NEAR = 1.3
 
 def lower_conv2d(lowering: Lowering, node: Node, op: Conv2d) -> None:
     """Add the convolution's step, unless it waits for a sum."""
-    if not lowering.places.waits(node):
+    if lowering.code_plan.takes_codes(node):
+        lower_code_conv(lowering, node, op)
+    elif not lowering.places.waits(node):
         _add_step(lowering, node, op, lowering.output_grid(node))
 
 
 def lower_add(lowering: Lowering, node: Node, op: Add) -> None:
     """Add a sum: if it can be made in place, by the convolution that it waits for."""
     residual = lowering.places.residuals.get(node.name)
-    if residual is None:
+    if residual is None or lowering.code_plan.takes_codes(residual.conv):
         lower_sum(lowering, node, op)
         return
     conv, place = residual.conv, lowering.places.homes[node.name]
     assert isinstance(conv.op, Conv2d)  # for the type checker: residuals are of convolutions
-    target = lowering.grids[residual.other, place]
+    target = lowering.home_grid(residual.other)
     if fits_exactly((target.planes.tile_h, target.planes.tile_w)):
         fused = replace(conv.op, activation=op.activation)
         _add_step(lowering, conv, fused, target, adds=True)
@@ -95,7 +98,7 @@ def _add_step(
     lowering.steps.append(Step(node.name, choices, buffers, macs, nonzero, numbers))
     lowering.wrote(target)
     if conv.echoes:
-        lowering.filled(target, 0.0)
+        lowering.filled(target, bytes(4))
 
 
 def conv_choices(conv: Convolution, name: str) -> tuple[tuple[Choice, ...], list[Buffer]]:

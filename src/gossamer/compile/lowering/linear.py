@@ -7,6 +7,7 @@ from functools import partial
 import numpy as np
 
 from gossamer.compile.kernels.linear import LinearKernel
+from gossamer.compile.lowering.code_linear import lower_code_linear
 from gossamer.compile.lowering.context import Lowering
 from gossamer.compile.lowering.conv_candidates import SPARSE_BELOW
 from gossamer.compile.lowering.filters import Filters
@@ -21,6 +22,10 @@ DENSE_ABOVE = 0.15
 
 def lower_linear(lowering: Lowering, node: Node, op: Linear) -> None:
     """Add the layer's step, dense and sparse kernels as choices."""
+    rounding = lowering.code_plan.flat_rounding(node.inputs[0])
+    if rounding is not None and lowering.code_plan.takes_flat_codes(node):
+        lower_code_linear(lowering, node, op, rounding)
+        return
     graph, lanes = lowering.graph, lowering.target.lanes
     layout, scale = graph.weights[node.weights["weight"]], None
     if "scale" in node.weights:

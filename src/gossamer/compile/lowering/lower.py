@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from gossamer.compile.codes import CodePlan
 from gossamer.compile.lowering import channels, linear, pointwise, pooling
+from gossamer.compile.lowering.code_convolution import lower_quantise
 from gossamer.compile.lowering.context import Lowering
 from gossamer.compile.lowering.convolution import lower_add, lower_conv2d
 from gossamer.compile.places import choose_places
@@ -32,7 +34,7 @@ LOWERINGS: Mapping[type[ops.Op], Callable[[Lowering, Node, Any], None]] = {
     ops.ChannelPermute: channels.lower_channel_order,
     ops.ChannelSelect: channels.lower_channel_order,
     ops.LocalResponseNorm: channels.lower_local_response_norm,
-    ops.Quantise: pointwise.lower_quantise,
+    ops.Quantise: lower_quantise,
     ops.Flatten: pointwise.lower_flatten,
     ops.Softmax: pointwise.lower_softmax,
 }
@@ -73,7 +75,8 @@ def lower(
     """
     shapes = infer_shapes(graph, (1, *image_shape))
     places = choose_places(graph, shapes, target.lanes)
-    lowering = Lowering(graph, shapes, places, target, threads, keep_infinities)
+    plan = CodePlan(graph, shapes, places)
+    lowering = Lowering(graph, shapes, places, target, threads, plan, keep_infinities)
     source = lowering.new_flat(graph.input.name)
     for node in graph.nodes:
         lowering_of = LOWERINGS.get(type(node.op))
@@ -81,6 +84,7 @@ def lower(
             raise CompileError(
                 "no kernel for this operator", where=f"node {node.name!r}", got=node.op.kind
             )
-        lowering_of(lowering, node, node.op)
+        if node.name not in plan.absorbed:
+            lowering_of(lowering, node, node.op)
     output = lowering.flat(graph.output)
     return Lowered(tuple(lowering.steps), source, output, shapes[graph.output])

@@ -12,43 +12,37 @@ from gossamer.compile.kernels.softmax import SoftmaxKernel
 from gossamer.compile.lowering.context import Grid, Lowering
 from gossamer.compile.step import Argument, At, Buffer, shares
 from gossamer.graph.graph import Node
-from gossamer.graph.ops import Activation, Add, Flatten, Multiply, Quantise, ScaleShift, Softmax
+from gossamer.graph.ops import Activation, Add, Flatten, Multiply, ScaleShift, Softmax
 
 NOTHING = np.zeros(1, np.float32)
 
 
 def lower_sum(lowering: Lowering, node: Node, op: Add) -> None:
     """Add the sum of two values, in memory of its own."""
-    _lower(lowering, node, "add", op.activation)
+    lower_pointwise(lowering, node, "add", op.activation)
 
 
 def lower_activation(lowering: Lowering, node: Node, op: Activation) -> None:
     """Add an activation that no other operator took over."""
-    _lower(lowering, node, "copy", op.function)
+    lower_pointwise(lowering, node, "copy", op.function)
 
 
 def lower_scale_shift(lowering: Lowering, node: Node, op: ScaleShift) -> None:
     """Add a norm layer that no convolution took over."""
     scale, shift = (lowering.graph.weights[node.weights[r]].to_dense() for r in ("scale", "shift"))
-    _lower(lowering, node, "scale_shift", "identity", scale, shift)
+    lower_pointwise(lowering, node, "scale_shift", "identity", scale, shift)
 
 
 def lower_multiply(lowering: Lowering, node: Node, op: Multiply) -> None:
     """Add a product, or one factor a channel."""
     a, b = (lowering.shapes[name] for name in node.inputs)
     if a == b or node.name not in lowering.places.homes:
-        _lower(lowering, node, "multiply", "identity")
+        lower_pointwise(lowering, node, "multiply", "identity")
         return
     gate = lowering.flat(node.inputs[1])
     source, target = lowering.input_grid(node), lowering.output_grid(node)
     on_planes(lowering, node.name, ElementwiseKernel("gate"), [source, source], target, gate)
     lowering.wrote(target)
-
-
-def lower_quantise(lowering: Lowering, node: Node, op: Quantise) -> None:
-    """Add a rounding of real numbers that no integer layer took over."""
-    bounds = op.low - op.zero_point, op.high - op.zero_point
-    _lower(lowering, node, "quantise", "identity", np.array([op.scale, *bounds], np.float32))
 
 
 def lower_flatten(lowering: Lowering, node: Node, op: Flatten) -> None:
@@ -74,7 +68,7 @@ def lower_softmax(lowering: Lowering, node: Node, op: Softmax) -> None:
     )
 
 
-def _lower(
+def lower_pointwise(
     lowering: Lowering,
     node: Node,
     function: str,
@@ -82,6 +76,7 @@ def _lower(
     scale: np.ndarray = NOTHING,
     shift: np.ndarray = NOTHING,
 ) -> None:
+    """Add a step that works entry by entry, on planes or flat."""
     if node.name in lowering.places.homes:
         sources = [lowering.input_grid(node, i) for i in range(len(node.inputs))]
         target = lowering.output_grid(node)

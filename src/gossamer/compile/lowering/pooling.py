@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from gossamer.compile.kernels.pool import PlaneMeanKernel, PoolKernel
+from gossamer.compile.lowering.code_steps import mean_codes
 from gossamer.compile.lowering.context import Lowering
 from gossamer.compile.lowering.pixel_tiles import pixel_tiles
 from gossamer.compile.readers import outside_value, window_stride
@@ -61,6 +62,10 @@ def _factors(
 
 def lower_global_avg_pool(lowering: Lowering, node: Node, op: GlobalAvgPool) -> None:
     """Add the mean of each channel, planes → flat."""
+    plan, value = lowering.code_plan, node.inputs[0]
+    if value in plan.coded and plan.wants(node, value):
+        mean_codes(lowering, node, op)
+        return
     source = lowering.input_grid(node)
     positions = source.positions()
     height, width = lowering.shapes[node.inputs[0]][2:]
