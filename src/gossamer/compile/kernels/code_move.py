@@ -10,43 +10,37 @@ from llvmlite import ir
 from gossamer.compile.kernels.dot import integers
 from gossamer.compile.kernels.kernel import Kernel, KernelEmitter
 from gossamer.compile.kernels.requantise import ROUND_WORD, code_bits, within
-from gossamer.jit.emitter import FLOAT, INT32, Value
+from gossamer.jit.emitter import FLOAT, INT32
 
 
 @dataclass(frozen=True)
 class EncodeKernel(Kernel):
     """Real numbers → codes, four channels at once.
 
-    Args:
-        gathers: whether each lane is read from an address of its own (`sources` holds byte offsets
-            in a channel, −1 for zero); otherwise `sources` holds one offset for each position.
-
-    Entry of `quads`: input offsets of four channels, output offset. `levels` holds the scale, the
-    lowest and the highest level counted from zero, and the word of four codes of zero.
+    Entry of `quads`: input offsets of four channels, output offset. Entry of `positions`: input
+    offset, output offset. `levels` holds the scale, the lowest and the highest level counted from
+    zero, and the word of four codes of zero.
     """
-
-    gathers: bool
 
     slots: ClassVar[tuple[str, ...]] = (
         "input",
         "output",
         "positions",
         "position_count",
-        "sources",
         "quads",
         "levels",
         "quad_shares",
     )
 
     def label(self) -> str:
-        """Return "u8-encode" or "u8-encode-gather"."""
-        return "u8-encode-gather" if self.gathers else "u8-encode"
+        """Return "u8-encode"."""
+        return "u8-encode"
 
     def body(self, emitter: KernelEmitter) -> None:
         """Write: for each quad and position, round four numbers a lane and store them as bytes."""
         e, b = emitter, emitter.builder
-        x, y, positions, sources, quads, levels = (
-            e.pointer(s) for s in ("input", "output", "positions", "sources", "quads", "levels")
+        x, y, positions, quads, levels = (
+            e.pointer(s) for s in ("input", "output", "positions", "quads", "levels")
         )
         scale, low, high, zero = (e.splat(e.load(FLOAT, levels, 4 * i)) for i in range(4))
         word = b.add(b.bitcast(zero, e.int_vector), integers(e, ROUND_WORD))
@@ -55,19 +49,12 @@ class EncodeKernel(Kernel):
             channels = [e.at(x, e.offset_in(quads, quad, stride=20, field=f)) for f in range(4)]
             target = e.at(y, e.offset_in(quads, quad, stride=20, field=4))
             with e.loop(0, count) as position:
-                packed = word
+                packed, source = word, e.offset_in(positions, position, stride=8)
                 for byte, channel in enumerate(channels):
-                    value = b.fdiv(self._load(e, channel, sources, position), scale)
+                    value = b.fdiv(e.load_vector(channel, source), scale)
                     packed = b.add(packed, code_bits(e, within(e, value, low, high), byte))
-                place = e.at(target, e.offset_in(positions, position))
+                place = e.at(target, e.offset_in(positions, position, stride=8, field=1))
                 e.store_vector(b.bitcast(packed, e.vector), place)
-
-    def _load(self, e: KernelEmitter, channel: Value, sources: Value, position: Value) -> Value:
-        if not self.gathers:
-            return e.load_vector(e.at(channel, e.offset_in(sources, position)))
-        return e.gather(
-            channel, e.load(e.int_vector, sources, e.multiply(position, e.vector_bytes))
-        )
 
 
 @dataclass(frozen=True)

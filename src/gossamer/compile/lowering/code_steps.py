@@ -17,12 +17,11 @@ from gossamer.compile.kernels.code_move import (
 from gossamer.compile.kernels.requantise import zero_word
 from gossamer.compile.lowering.pixel_tiles import pixel_tiles
 from gossamer.compile.readers import window_stride
-from gossamer.compile.step import Buffer
 from gossamer.graph.graph import Node
 from gossamer.graph.ops import GlobalAvgPool, MaxPool2d, Quantise
 
 if TYPE_CHECKING:
-    from gossamer.compile.lowering.context import Grid, Lowering
+    from gossamer.compile.lowering.context import Lowering
     from gossamer.compile.regions import Place
 
 
@@ -38,47 +37,26 @@ def fill_of(op: Quantise) -> bytes:
 
 def encode(lowering: Lowering, node: Node, op: Quantise) -> None:
     """Add a step that rounds real numbers to codes."""
+    source = lowering.input_grid(node)
     target = lowering.new_codes(node.name, lowering.places.homes[node.name])
-    buffer, channels, sources, gathers = _reals(lowering, node, target)
     scale, low, high = levels_of(op)
-    quads = np.minimum(np.arange(len(target.channels) * 4), len(channels) - 1)
-    positions = target.positions()
+    channel = np.minimum(np.arange(len(target.channels) * 4), len(source.channels) - 1)
+    inputs = source.channel_offsets()[channel].reshape(-1, 4)
+    positions = np.stack([source.positions(), target.positions()], axis=1)
     lowering.emit(
         node.name,
-        EncodeKernel(gathers),
+        EncodeKernel(),
         {
-            "input": buffer,
+            "input": source.buffer,
             "output": target.buffer,
             "positions": positions,
             "position_count": len(positions),
-            "sources": sources,
-            "quads": np.concatenate(
-                [channels[quads].reshape(-1, 4), target.channel_offsets()[:, None]], axis=1
-            ).astype(np.int32),
+            "quads": np.concatenate([inputs, target.channel_offsets()[:, None]], axis=1),
             "levels": np.array([scale, low, high, zero_word(zero_code(op))[0]], np.float32),
             "quad_shares": lowering.channel_shares(len(target.channels)),
         },
     )
-
-
-def _reals(
-    lowering: Lowering, node: Node, target: Grid
-) -> tuple[Buffer, np.ndarray, np.ndarray, bool]:
-    """Return the memory of real numbers, offsets of channels and pixels, and how they are read."""
-    source = node.inputs[0]
-    home = lowering.places.homes.get(source)
-    if home is not None and home == lowering.places.homes[node.name]:
-        grid = lowering.home_grid(source)
-        return grid.buffer, grid.channel_offsets(), grid.positions(), False
-    pixels = target.planes.pixel_index()
-    if home is None:
-        plane = prod(lowering.shapes[source][2:])
-        channels = 4 * plane * np.arange(lowering.shapes[source][1])
-        buffer, at = lowering.flat(source), 4 * np.arange(plane)
-    else:
-        grid = lowering.home_grid(source)
-        buffer, channels, at = grid.buffer, grid.channel_offsets(), grid.pixel_offsets()
-    return buffer, channels, np.where(pixels < 0, -1, at[pixels]).astype(np.int32), True
+    lowering.wrote(target)
 
 
 def decode(lowering: Lowering, value: str, place: Place) -> None:
