@@ -80,6 +80,14 @@ KERNELS = [
     *(CodeLinearKernel(dot, 4) for dot in ("vnni", "madd", "plain")),
 ]
 
+X86_DOTS = ("vnni", "madd", "short")
+
+
+def runs_anywhere(kernel: Kernel) -> bool:
+    """Whether a kernel uses no instruction of one kind of processor by name."""
+    is_packing = isinstance(kernel, CodeConvKernel) and kernel.epilogue.packs
+    return not is_packing and getattr(kernel, "dot", "") not in X86_DOTS
+
 
 def test_every_kind_of_kernel_is_here() -> None:
     assert {type(kernel) for kernel in KERNELS} == set(Kernel.__subclasses__())
