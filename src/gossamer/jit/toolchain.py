@@ -16,6 +16,8 @@ _PASSES = ("instruction_combine",)
 as this pass, and its code is not faster."""
 _EFFORT = 2
 """LLVM's level for choosing instructions and registers, 0…3."""
+_PIPELINE = 2
+"""LLVM's level for its whole pipeline, where that is asked for."""
 
 
 class Code:
@@ -36,13 +38,19 @@ class Code:
         return address
 
 
-def compile_ir(text: str, target: Target) -> Code:
+def compile_ir(text: str, target: Target, *, whole_pipeline: bool = False) -> Code:
     """Compile a module of LLVM IR for `target`, or recall it, and load it into this process.
+
+    Args:
+        text: of the module.
+        target: for which code is made.
+        whole_pipeline: run all of LLVM's passes, which text translated from Python needs.
 
     Raises:
         CompileError: if LLVM does not accept the text (a bug of the generator).
     """
-    return load_objects([object_code(text, target)], target)
+    binary = object_once((text,), lambda: text, target, whole_pipeline=whole_pipeline)
+    return load_objects([binary], target)
 
 
 def object_code(text: str, target: Target) -> bytes:
@@ -50,22 +58,30 @@ def object_code(text: str, target: Target) -> bytes:
     return object_once((text,), lambda: text, target)
 
 
-def object_once(names: tuple[str, ...], generate: Callable[[], str], target: Target) -> bytes:
+def object_once(
+    names: tuple[str, ...],
+    generate: Callable[[], str],
+    target: Target,
+    *,
+    whole_pipeline: bool = False,
+) -> bytes:
     """Do what `object_code` does, but generate the text only if it was not compiled before.
 
     Args:
         names: what the text is made from; equal names must mean equal text.
         generate: returns the text.
         target: for which code is made.
+        whole_pipeline: run all of LLVM's passes.
 
     Returns:
         An object file, for `load_objects`.
     """
-    key = digest(*names, repr((target, _PASSES, _EFFORT, llvmlite.__version__, _llvm_version())))
+    passes = "all" if whole_pipeline else _PASSES
+    key = digest(*names, repr((target, passes, _EFFORT, llvmlite.__version__, _llvm_version())))
     binary = recall(key)
     if binary is None:
         machine = target_machine(target)
-        binary = machine.emit_object(_optimised(generate(), machine))
+        binary = machine.emit_object(_optimised(generate(), machine, whole_pipeline))
         keep(key, binary)
     return binary
 
@@ -105,12 +121,20 @@ def target_machine(target: Target) -> llvm.TargetMachine:
     )
 
 
-def _optimised(text: str, machine: llvm.TargetMachine) -> llvm.ModuleRef:
+def _optimised(
+    text: str, machine: llvm.TargetMachine, whole_pipeline: bool = False
+) -> llvm.ModuleRef:
     module = parse(text)
-    builder = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options())
-    passes = llvm.create_new_module_pass_manager()
-    for name in _PASSES:
-        getattr(passes, f"add_{name}_pass")()
+    tuning = llvm.create_pipeline_tuning_options(speed_level=_PIPELINE)
+    # Short loops stay loops, which become vectors; unrolled ones do not.
+    tuning.loop_vectorization, tuning.loop_unrolling = whole_pipeline, not whole_pipeline
+    builder = llvm.create_pass_builder(machine, tuning)
+    if whole_pipeline:
+        passes = builder.getModulePassManager()
+    else:
+        passes = llvm.create_new_module_pass_manager()
+        for name in _PASSES:
+            getattr(passes, f"add_{name}_pass")()
     passes.run(module, builder)
     return module
 

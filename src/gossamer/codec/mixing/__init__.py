@@ -1,0 +1,1 @@
+"""The strong coder: one arithmetic code, whose probabilities are mixed from what came before."""

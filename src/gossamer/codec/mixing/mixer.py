@@ -1,0 +1,99 @@
+"""One binary decision: predictions of several contexts, mixed, refined, coded, and learnt from.
+
+A *slot* is a probability of 22 bits that moves towards what it sees, and how often it was used. Each
+of eight contexts names one slot. Their stretches, and how far they lie from one half, are weighted
+(logistic mixing: Mahoney 2005) by two sets of weights, which other contexts select; the mean of
+both, in the stretched domain, is refined by a small table of what such a mean turned out to be.
+"""
+
+from __future__ import annotations
+
+from gossamer.codec.mixing.arithmetic import HIGHEST, code_decision
+from gossamer.codec.mixing.tables import RATE, SQUASH, STRETCH, TRUST
+from gossamer.jit.loop import I32, I64, U8, U32, Int
+
+CONTEXTS = 8
+INPUTS = 16
+NODES = 40
+"""Decisions that share a context: each has its own slots."""
+FRESH = 1 << 31
+"""A slot that knows nothing: probability one half, never used."""
+START_WEIGHT = 65536 * 3 // 25
+"""Of a stretch; distances from one half start at weight 0."""
+_LEARN = 80
+_MOST_USES = 255
+_REFINED = 33
+
+
+def mix_decision(
+    data: U8,
+    state: I64,
+    tables: I32,
+    slots: U32,
+    weights: I32,
+    inputs: I32,
+    bases: I64,
+    node: Int,
+    first: Int,
+    second: Int,
+    refine: Int,
+    bit: Int,
+) -> Int:
+    """Code one bit. `bases`, `first`, `second` and `refine` are places in slots and weights."""
+    for i in range(CONTEXTS):
+        slot = slots[bases[i] + node]
+        trust = tables[TRUST + (slot & 1023)]
+        inputs[i] = tables[STRETCH + (slot >> 20)] * trust >> 8
+        inputs[CONTEXTS + i] = ((slot >> 16) - 32768 >> 5) * trust >> 8
+    one = dot(weights, first, inputs)
+    two = dot(weights, second, inputs)
+    mean = one + two >> 1
+    place = (mean + 2048) * 32
+    weight = place & 4095
+    place = refine + (place >> 12)
+    refined = ((slots[place] >> 16) * (4096 - weight) + (slots[place + 1] >> 16) * weight) >> 12
+    probability = tables[SQUASH + mean + 2047] * 3 + refined >> 2
+    bit = code_decision(data, state, tables, min(max(probability, 65536 - HIGHEST), HIGHEST), bit)
+    learn(slots, tables, place + (weight >> 11), bit)
+    adjust(weights, first, inputs, (bit << 16) - tables[SQUASH + one + 2047])
+    adjust(weights, second, inputs, (bit << 16) - tables[SQUASH + two + 2047])
+    for i in range(CONTEXTS):
+        learn(slots, tables, bases[i] + node, bit)
+    return bit
+
+
+def code_plainly(
+    data: U8, state: I64, tables: I32, slots: U32, place: Int, bit: Int
+) -> Int:
+    """Code one bit by one slot alone."""
+    probability = min(max(slots[place] >> 16, 65536 - HIGHEST), HIGHEST)
+    bit = code_decision(data, state, tables, probability, bit)
+    learn(slots, tables, place, bit)
+    return bit
+
+
+def learn(slots: U32, tables: I32, place: Int, bit: Int) -> Int:
+    """Move a slot towards a bit, the less the more it has seen."""
+    slot = slots[place]
+    uses = slot & 1023
+    probability = slot >> 10
+    probability += ((bit << 22) - probability) * tables[RATE + uses] >> 16
+    probability = min(max(probability, 64), (1 << 22) - 64)
+    slots[place] = probability << 10 | (uses + 1 if uses < _MOST_USES else uses)
+    return 0
+
+
+def dot(weights: I32, start: Int, inputs: I32) -> Int:
+    """Return the weighted sum of the inputs, as a stretch."""
+    total = 0
+    for i in range(INPUTS):
+        total += weights[start + i] * inputs[i]
+    return min(max(total >> 16, -2047), 2047)
+
+
+def adjust(weights: I32, start: Int, inputs: I32, error: Int) -> Int:
+    """Move weights so that the same inputs would come closer to what happened."""
+    error = error * _LEARN >> 10
+    for i in range(INPUTS):
+        weights[start + i] = weights[start + i] + (inputs[i] * error + 8192 >> 14)
+    return 0

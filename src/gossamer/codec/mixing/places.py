@@ -1,0 +1,33 @@
+"""Where contexts have their slots and weights: the map of the coder's memory."""
+
+from __future__ import annotations
+
+from gossamer.codec.mixing.mixer import INPUTS, NODES
+
+# ── slots of the eight contexts of levels, NODES for each value of a context ──────────────────────
+TENSOR = 0
+FILTER_CHANNEL = TENSOR + NODES
+KERNEL = FILTER_CHANNEL + 1024 * NODES
+PLACE = KERNEL + 1024 * NODES
+EXPECTED = PLACE + 1024 * NODES
+BESIDE = EXPECTED + 1024 * NODES
+PREDICTED = BESIDE + 512 * NODES
+PREDICTION = PREDICTED + 2048 * NODES
+LEVELS_END = PREDICTION + 1024 * NODES
+# ── of the eight contexts of floats: as many nodes as a byte has prefixes ─────────────────────────
+BYTE_NODES = 256
+FLOATS = LEVELS_END
+FLOATS_END = FLOATS + 8 * 512 * BYTE_NODES // 4
+# ── slots that are used alone, and those that refine the mean ─────────────────────────────────────
+LOW_BITS = FLOATS_END
+FLOAT_BITS = LOW_BITS + 17 * 16
+NUMBERS = FLOAT_BITS + 32 * 8
+REFINE = NUMBERS + 16 * 128
+REFINE_BYTES = REFINE + NODES * 33
+SLOTS = REFINE_BYTES + 33
+
+# ── sets of weights ───────────────────────────────────────────────────────────────────────────────
+BY_EXPECTED = 0
+BY_TAP = BY_EXPECTED + 32 * NODES * INPUTS
+BY_BYTE = BY_TAP + 16 * NODES * INPUTS
+WEIGHTS = BY_BYTE + 2 * 16 * INPUTS
