@@ -90,7 +90,7 @@ def gamma_lengths(values: np.ndarray) -> np.ndarray:
 
 
 class GammaReader:
-    """Reads Elias gamma codes from the front of a bit string."""
+    """Reads Elias gamma codes and fields from the front of a bit string."""
 
     def __init__(self, data: bytes | memoryview) -> None:
         # The 1 in front keeps leading zeros; it is cut off with the "0b".
@@ -105,3 +105,18 @@ class GammaReader:
             raise TruncatedError("a code table ends too early")
         self.position = end
         return int(self._text[one:end], 2)
+
+    def field(self, width: int) -> int:
+        """Return the next `width` bits as a number."""
+        end = self.position + width
+        if end > len(self._text):
+            raise TruncatedError("a code table ends too early")
+        start, self.position = self.position, end
+        return int("0" + self._text[start:end], 2)
+
+    def whole_bytes(self) -> int:
+        """Return how many bytes were read, the last one filled with zeros."""
+        count = -(-self.position // 8)
+        if "1" in self._text[self.position : 8 * count]:
+            raise FormatError("a code table is not filled with zeros")
+        return count

@@ -26,7 +26,7 @@ from gossamer.errors import (
 )
 
 MAGIC = b"\x89GOS\r\n\x1a\n"
-VERSIONS = (1, 2)
+VERSIONS = (1, 2, 3)
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Container:
     frame_bytes: int
 
 
-def pack(header: Mapping[str, Any], sections: Sequence[bytes], version: int = 1) -> bytes:
+def pack(header: Mapping[str, Any], sections: Sequence[bytes], version: int = 3) -> bytes:
     """Return the file of some version that holds a header and sections.
 
     Raises:
@@ -61,7 +61,7 @@ def pack(header: Mapping[str, Any], sections: Sequence[bytes], version: int = 1)
 
 
 def pack_stored(
-    stored: bytes, unpacked_bytes: int, sections: Sequence[bytes], version: int = 1
+    stored: bytes, unpacked_bytes: int, sections: Sequence[bytes], version: int = 3
 ) -> bytes:
     """Return the file that holds an already deflated header and sections."""
     front = [MAGIC, bytes([version]), uvarint(len(stored)), uvarint(unpacked_bytes), stored]

@@ -20,7 +20,9 @@ from gossamer.graph import Graph
 from gossamer.replacing import replacing
 
 
-def save(graph: Graph, path: str | Path, *, limits: Limits | None = None) -> Path:
+def save(
+    graph: Graph, path: str | Path, *, profile: str = "small", limits: Limits | None = None
+) -> Path:
     """Write a graph to a `.goss` file and return its path.
 
     The bytes are decoded again and compared before the file appears under its name, so that a file
@@ -29,6 +31,7 @@ def save(graph: Graph, path: str | Path, *, limits: Limits | None = None) -> Pat
     Args:
         graph: a well-formed graph.
         path: of the file; an existing file is replaced.
+        profile: "small" for the fewest bytes, "fast" for the least time to read.
         limits: of the readers that the file is for; default `Limits()`.
 
     Raises:
@@ -43,7 +46,7 @@ def save(graph: Graph, path: str | Path, *, limits: Limits | None = None) -> Pat
         raise FormatError(
             "this writes .goss files, not ONNX", where=path, hint="choose a name that ends in .goss"
         )
-    data = encode(graph)
+    data = encode(graph, profile)
     if decode(data, limits) != graph:
         raise VerificationError("the encoded graph decodes to another one", where=path)
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from threading import Lock
 
 from gossamer.errors import LimitExceededError
 
@@ -41,14 +42,17 @@ class Budget:
 
     def __init__(self, limits: Limits, file_bytes: int) -> None:
         self.left = limits.free_symbols + limits.symbols_per_byte * file_bytes
+        self._lock = Lock()
 
     def take(self, symbols: int) -> None:
         """Charge `symbols`; raises LimitExceededError when the file asks for too many."""
-        if symbols > self.left:
+        with self._lock:
+            enough = symbols <= self.left
+            self.left -= symbols if enough else 0
+        if not enough:
             raise LimitExceededError(
                 "the file unpacks to far more than its length",
                 got=f"{symbols} more symbols",
                 expected=f"at most {self.left}",
                 hint="pass larger Limits if you trust it",
             )
-        self.left -= symbols

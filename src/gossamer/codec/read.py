@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -11,9 +13,12 @@ from gossamer.codec.container import Container, unpack
 from gossamer.codec.header import Outline, describe, outline
 from gossamer.codec.limits import Budget, Limits
 from gossamer.codec.section import SectionReader, Stream
-from gossamer.codec.streams import FORMS, version_of
+from gossamer.codec.profile import PROFILES
+from gossamer.codec.streams import FORMS
 from gossamer.errors import FormatError, GossamerError, LimitExceededError
 from gossamer.graph import Graph, Layout, infer_shapes, verify
+
+_PARALLEL_BYTES = 2**18
 
 
 @dataclass(frozen=True)
@@ -76,14 +81,16 @@ def _read(container: Container, limits: Limits, budget: Budget) -> Contents:
     names = list(outlined.tensors)
     weights: dict[str, Layout] = {}
     sections: list[Section] = []
-    for (kind, numbers), data in zip(plan, container.sections, strict=True):
-        reader = SectionReader(data, budget)
-        held = tuple(names[number] for number in numbers)
-        weights.update(zip(held, _read_section(reader, kind, held, outlined), strict=True))
-        sections.append(Section(kind, held, tuple(reader.streams), len(data)))
+    jobs = [
+        (SectionReader(data, budget, container.version), kind, [names[n] for n in numbers])
+        for (kind, numbers), data in zip(plan, container.sections, strict=True)
+    ]
+    for (reader, kind, held), layouts in zip(jobs, _read_all(jobs, outlined), strict=True):
+        weights.update(zip(held, layouts, strict=True))
+        sections.append(Section(kind, tuple(held), tuple(reader.streams), len(reader.data)))
     graph = _checked(outlined, {name: weights[name] for name in names}, limits)
     if describe(graph) != {
-        key: value for key, value in container.header.items() if key != "sections"
+        key: value for key, value in container.header.items() if key not in ("sections", "profile")
     }:
         raise FormatError("the header says more than the network holds", where="header")
     return Contents(graph, container, tuple(sections))
@@ -97,9 +104,33 @@ def _plan(container: Container, tensors: int) -> list[tuple[str, list[int]]]:
     plan = [_plan_section(item) for item in items]
     if sorted(number for _, numbers in plan for number in numbers) != list(range(tensors)):
         raise FormatError("every tensor lies in exactly one section", where="header")
-    if container.version != version_of(kind for kind, _ in plan):
-        raise FormatError("another version than its sections have", got=container.version)
+    _check_version(container, [kind for kind, _ in plan])
     return plan
+
+
+def _check_version(container: Container, kinds: list[str]) -> None:
+    """Version 3 says its profile; the others are the first that has all their sections."""
+    profile = container.header.get("profile")
+    if container.version < 3:
+        known = max((FORMS[kind].since for kind in kinds), default=1) == container.version
+        known = known and "profile" not in container.header
+    else:
+        known = isinstance(profile, str) and profile in PROFILES
+    if not known:
+        raise FormatError(
+            "not what this version has", where="header", got=(container.version, kinds, profile)
+        )
+
+
+def _read_all(
+    jobs: Sequence[tuple[SectionReader, str, list[str]]], outlined: Outline
+) -> list[list[Layout]]:
+    """Read all sections, large ones side by side: native loops release the interpreter lock."""
+    size_bytes = sum(len(reader.data) for reader, _, _ in jobs)
+    if len(jobs) == 1 or size_bytes < _PARALLEL_BYTES:
+        return [_read_section(*job, outlined) for job in jobs]
+    with ThreadPoolExecutor(min(len(jobs), os.cpu_count() or 1)) as pool:
+        return list(pool.map(lambda job: _read_section(*job, outlined), jobs))
 
 
 def _plan_section(item: Any) -> tuple[str, list[int]]:

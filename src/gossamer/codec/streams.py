@@ -6,6 +6,7 @@
 | sparse   | number of stored entries; positions; floats                          |
 | codebook | number of centroids, of stored entries; floats; positions; codes     |
 | quantised | bits; number of stored entries; scales; positions; codes            |
+| mixed    | any tensors, by the mixing coder                                     |
 
 *Floats* are four streams, one for each byte of a float32, lowest first: the bytes with sign and
 exponent compress, the others mostly do not. *Positions* are a byte (width of gaps, +128 if by
@@ -14,7 +15,7 @@ columns), the number of fillers, and the stream of gaps; absent where nothing is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -33,6 +34,8 @@ from gossamer.codec.gaps import (
     to_symbols,
     widths,
 )
+from gossamer.codec.mixing.stream import MixedStream
+from gossamer.codec.mixing.tensor import code_tensor
 from gossamer.codec.section import SectionReader, smallest_size, write_stream
 from gossamer.errors import FormatError
 from gossamer.graph.layouts import Codebook, Dense, Layout, Quantised, Sparse
@@ -186,6 +189,26 @@ def _read_quantised(reader: SectionReader, shapes: Sequence[Shape]) -> list[Layo
     return [Quantised(integers.reshape(shape), scales)]
 
 
+def _write_mixed(layouts: Sequence[Any]) -> bytes:
+    stream = MixedStream()
+    for layout in layouts:
+        code_tensor(stream, layout.shape, layout, lambda symbols: None)
+    return stream.finish()
+
+
+def _read_mixed(reader: SectionReader, shapes: Sequence[Shape]) -> list[Layout]:
+    size_bytes = reader.left
+    stream = MixedStream(reader.take(size_bytes))
+    layouts: list[Layout] = []
+    ends = [0.0]
+    for shape in shapes:
+        layouts.append(code_tensor(stream, shape, None, reader.charge))
+        ends.append(stream.ideal_bits)
+    stream.finish()
+    reader.add_parts("mixed", layouts, np.diff(ends).tolist(), size_bytes)
+    return layouts
+
+
 @dataclass(frozen=True)
 class SectionForm:
     """How the tensors of a section are written and read.
@@ -208,9 +231,5 @@ FORMS: Mapping[str, SectionForm] = {
     "sparse": SectionForm(_write_sparse, _read_sparse),
     "codebook": SectionForm(_write_codebook, _read_codebook),
     "quantised": SectionForm(_write_quantised, _read_quantised, since=2),
+    "mixed": SectionForm(_write_mixed, _read_mixed, shared=True, since=3),
 }
-
-
-def version_of(kinds: Iterable[str]) -> int:
-    """Return the version of a file with sections of these forms: the first that has them all."""
-    return max((FORMS[kind].since for kind in kinds), default=1)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from gossamer.codec.container import pack
 from gossamer.codec.header import describe, weight_names
-from gossamer.codec.streams import FORMS, version_of
+from gossamer.codec.profile import PROFILES
+from gossamer.codec.streams import FORMS
 from gossamer.errors import FormatError
 from gossamer.graph import Graph, verify
 
-# Dense tensors up to this size (biases, scales) share one section and its code tables.
-_SMALL_ENTRIES = 4096
 
-
-def encode(graph: Graph) -> bytes:
+def encode(graph: Graph, profile: str = "small") -> bytes:
     """Return the `.goss` file of a graph; equal graphs give equal bytes.
+
+    Args:
+        graph: a well-formed graph.
+        profile: "small" for the fewest bytes, "fast" for the least time to read.
 
     Raises:
         GraphError: if the graph is not well formed.
@@ -29,24 +31,15 @@ def encode(graph: Graph) -> bytes:
         >>> decode(encode(graph)) == graph
         True
     """
+    if profile not in PROFILES:
+        raise FormatError("unknown profile", got=profile, expected=list(PROFILES))
     verify(graph)
     names = weight_names(graph.nodes)
     layouts = [graph.weights[name] for name in names]
     for name, layout in zip(names, layouts, strict=True):
         if layout.kind not in FORMS:
             raise FormatError("no form for this layout", where=f"weight {name!r}", got=layout.kind)
-    header, sections = describe(graph), []
-    header["sections"] = []
-    for kind, numbers in _group(
-        [layout.kind for layout in layouts], [layout.size for layout in layouts]
-    ):
-        header["sections"].append([kind, numbers])
-        sections.append(FORMS[kind].write([layouts[number] for number in numbers]))
-    return pack(header, sections, version_of(kind for kind, _ in header["sections"]))
-
-
-def _group(kinds: list[str], sizes: list[int]) -> list[tuple[str, list[int]]]:
-    """Return the sections: all small dense tensors in one, every other tensor in its own."""
-    small = [n for n, kind in enumerate(kinds) if kind == "dense" and sizes[n] <= _SMALL_ENTRIES]
-    others = [(kind, [n]) for n, kind in enumerate(kinds) if n not in set(small)]
-    return [("dense", small), *others] if small else others
+    sections = PROFILES[profile](layouts)
+    header = describe(graph) | {"profile": profile}
+    header["sections"] = [[form, numbers] for form, numbers, _ in sections]
+    return pack(header, [data for _, _, data in sections])

@@ -74,7 +74,9 @@ def parameters(function: Callable[..., Any]) -> list[str]:
     Raises:
         CompileError: if one has another.
     """
-    found = [str(p.annotation).strip("'\"") for p in inspect.signature(function).parameters.values()]
+    found = [
+        str(p.annotation).strip("'\"") for p in inspect.signature(function).parameters.values()
+    ]
     for name in found:
         if name != "Int" and name not in _ARRAYS:
             raise CompileError("not a type of a parameter", where=function.__name__, got=name)

@@ -9,6 +9,7 @@ CODERS = Registry(
     {
         "raw": "gossamer.codec.coder.raw:RAW",
         "huffman": "gossamer.codec.coder.huffman:HUFFMAN",
+        "ans": "gossamer.codec.coder.ans:ANS",
     },
 )
 

@@ -30,9 +30,7 @@ HIGHEST = 65536 - 24
 """Of a probability; the lowest is 24."""
 
 
-def code_decision(
-    data: U8, state: I64, tables: I32, probability: Int, bit: Int
-) -> Int:
+def code_decision(data: U8, state: I64, tables: I32, probability: Int, bit: Int) -> Int:
     """Write a bit, or read and return it, that is 1 with a probability in 1/65536."""
     width = state[RANGE]
     part = width * probability >> 16

@@ -111,9 +111,7 @@ def mean_of(total: Int, count: Int, prior: Int, weight: Int) -> Int:
     return (16 * total + prior) // (count + weight)
 
 
-def look(
-    seen: I64, levels: I16, channels: Int, taps: Int, row: Int, k: Int, c: Int, t: Int
-) -> Int:
+def look(seen: I64, levels: I16, channels: Int, taps: Int, row: Int, k: Int, c: Int, t: Int) -> Int:
     """Collect the neighbours that are known; those outside the tensor are 0."""
     at = (k * channels + c) * taps + t
     size = channels * taps
@@ -163,9 +161,7 @@ def estimate(
     return 0
 
 
-def remember(
-    seen: I64, sums: I64, channels: Int, taps: Int, c: Int, t: Int, level: Int
-) -> Int:
+def remember(seen: I64, sums: I64, channels: Int, taps: Int, c: Int, t: Int, level: Int) -> Int:
     """Add a level to the sums, and let the prediction learn from it."""
     magnitude = abs(level)
     place = channels + c * taps + t
@@ -209,7 +205,17 @@ def code_level(
     by_tap = BY_TAP + tap * NODES * INPUTS
     choose_contexts(seen, bases, expected)
     if not mix_decision(
-        data, state, tables, slots, weights, inputs, bases, ZERO, by_expected, by_tap, REFINE,
+        data,
+        state,
+        tables,
+        slots,
+        weights,
+        inputs,
+        bases,
+        ZERO,
+        by_expected,
+        by_tap,
+        REFINE,
         1 if level else 0,
     ):
         return 0
@@ -224,9 +230,18 @@ def code_level(
     while length < longest:
         node = LENGTH + length
         more = mix_decision(
-            data, state, tables, slots, weights, inputs, bases, node,
+            data,
+            state,
+            tables,
+            slots,
+            weights,
+            inputs,
+            bases,
+            node,
             BY_EXPECTED + ((expected >> 1) * NODES + node) * INPUTS,
-            by_tap + node * INPUTS, REFINE + node * 33, 1 if magnitude >> length else 0,
+            by_tap + node * INPUTS,
+            REFINE + node * 33,
+            1 if magnitude >> length else 0,
         )
         if not more:
             break
@@ -237,9 +252,18 @@ def code_level(
         if below == length - 2:
             node = HIGH_BIT + length
             bit = mix_decision(
-                data, state, tables, slots, weights, inputs, bases, node,
+                data,
+                state,
+                tables,
+                slots,
+                weights,
+                inputs,
+                bases,
+                node,
                 BY_EXPECTED + ((expected >> 1) * NODES + node) * INPUTS,
-                by_tap + node * INPUTS, REFINE + node * 33, bit,
+                by_tap + node * INPUTS,
+                REFINE + node * 33,
+                bit,
             )
         else:
             bit = code_plainly(data, state, tables, slots, LOW_BITS + 16 * length + below, bit)
@@ -277,8 +301,18 @@ def code_sign(
     by_tap = BY_EXPECTED + (min(seen[TAP], 9) * NODES + SIGN) * INPUTS
     by_left = BY_TAP + (size_class(seen[LEFT]) * NODES + SIGN) * INPUTS
     return mix_decision(
-        data, state, tables, slots, weights, inputs, bases, SIGN, by_tap, by_left,
-        REFINE + SIGN * 33, negative,
+        data,
+        state,
+        tables,
+        slots,
+        weights,
+        inputs,
+        bases,
+        SIGN,
+        by_tap,
+        by_left,
+        REFINE + SIGN * 33,
+        negative,
     )
 
 

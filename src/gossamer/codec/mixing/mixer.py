@@ -62,9 +62,7 @@ def mix_decision(
     return bit
 
 
-def code_plainly(
-    data: U8, state: I64, tables: I32, slots: U32, place: Int, bit: Int
-) -> Int:
+def code_plainly(data: U8, state: I64, tables: I32, slots: U32, place: Int, bit: Int) -> Int:
     """Code one bit by one slot alone."""
     probability = min(max(slots[place] >> 16, 65536 - HIGHEST), HIGHEST)
     bit = code_decision(data, state, tables, probability, bit)

@@ -17,12 +17,13 @@ LEVELS_END = PREDICTION + 1024 * NODES
 # ── of the eight contexts of floats: as many nodes as a byte has prefixes ─────────────────────────
 BYTE_NODES = 256
 FLOATS = LEVELS_END
-FLOATS_END = FLOATS + 8 * 512 * BYTE_NODES // 4
+FLOATS_END = FLOATS + 8 * 128 * BYTE_NODES
 # ── slots that are used alone, and those that refine the mean ─────────────────────────────────────
 LOW_BITS = FLOATS_END
 FLOAT_BITS = LOW_BITS + 17 * 16
 NUMBERS = FLOAT_BITS + 32 * 8
 REFINE = NUMBERS + 16 * 128
+"""For each node, 33 slots for means of −2048, −1920 … 2048; one more set is for the bits of bytes."""
 REFINE_BYTES = REFINE + NODES * 33
 SLOTS = REFINE_BYTES + 33
 

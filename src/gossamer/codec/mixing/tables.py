@@ -16,7 +16,7 @@ SQUASH = 0
 STRETCH = 4096
 """4,096 stretches, for the highest 12 bits of a probability."""
 COST = 8192
-"""4,097 lengths in 1/4096 bit, for the highest 12 bits of the probability of what happened."""
+"""4,096 lengths in 1/4096 bit, for the highest 12 bits of the probability of what happened."""
 RATE = 12544
 """How far a slot moves towards what it saw, in 1/65536, by how often it was used."""
 TRUST = 13056
@@ -41,7 +41,7 @@ def tables() -> np.ndarray:
     centres = (np.arange(4096) * 16 + 8).tolist()
     found[STRETCH : STRETCH + 4096] = np.searchsorted(squash, centres) - LARGEST
     np.clip(found[STRETCH : STRETCH + 4096], -LARGEST, LARGEST, out=found[STRETCH : STRETCH + 4096])
-    found[COST : COST + 4097] = [_cost(max(index, 1)) for index in range(4097)]
+    found[COST : COST + 4096] = [_cost(2 * index + 1) for index in range(4096)]
     for count in range(COUNTS):
         found[RATE + count] = 65536 * 5 // (5 * count + 8)
         found[TRUST + count] = isqrt(65536 * (10 * count + 3) // (10 * count + 25))
@@ -70,7 +70,7 @@ def _squash() -> list[int]:
 
 
 def _cost(probability: int) -> int:
-    """Return −log₂(probability / 4096) in 1/4096 bit, rounded down: twelve bits by squaring."""
+    """Return −log₂(probability / 8192) in 1/4096 bit: twelve bits of it by squaring."""
     whole = probability.bit_length() - 1
     mantissa, fraction = probability << (40 - whole), 0
     for _ in range(12):
@@ -79,4 +79,4 @@ def _cost(probability: int) -> int:
         if mantissa >> 41:
             mantissa >>= 1
             fraction += 1
-    return (12 - whole) * 4096 - fraction
+    return (13 - whole) * 4096 - fraction

@@ -1,0 +1,143 @@
+"""The models of float32 values, kept bit for bit, and of the few numbers that describe a tensor.
+
+A value is coded as: is it the one before again; sign and exponent, mixed from the exponents before;
+the mantissa from its highest bit, each bit by a slot of its own, which finds out whether the low bits
+are always zero. Most mantissas are noise, and take as many bits as they have.
+"""
+
+from __future__ import annotations
+
+from gossamer.codec.mixing.mixer import INPUTS, code_plainly, mix_decision
+from gossamer.codec.mixing.places import (
+    BY_BYTE,
+    BYTE_NODES,
+    FLOAT_BITS,
+    FLOATS,
+    NUMBERS,
+    REFINE_BYTES,
+)
+from gossamer.jit.loop import I32, I64, U8, U32, Int
+
+REPEATED = FLOAT_BITS + 24 * 8
+LONGEST_NUMBER = 40
+
+
+def code_floats(
+    data: U8,
+    state: I64,
+    tables: I32,
+    slots: U32,
+    weights: I32,
+    inputs: I32,
+    bases: I64,
+    values: U32,
+    count: Int,
+) -> Int:
+    """Code the bits of values."""
+    before = 127 << 23
+    older = 127 << 23
+    repeated = 0
+    for i in range(count):
+        value = values[i]
+        same = code_plainly(
+            data, state, tables, slots, REPEATED + repeated, 1 if value == before else 0
+        )
+        repeated = (2 * repeated + same) & 3
+        if same:
+            value = before
+        else:
+            choose_contexts(bases, before, older, i)
+            high = code_high(data, state, tables, slots, weights, inputs, bases, value >> 23)
+            low = code_mantissa(data, state, tables, slots, before, value)
+            value = high << 23 | low
+        values[i] = value
+        older = before
+        before = value
+    return 0
+
+
+def choose_contexts(bases: I64, before: Int, older: Int, index: Int) -> Int:
+    """Set where the eight contexts of sign and exponent have their slots."""
+    one = exponent_class(before)
+    two = exponent_class(older)
+    signs = 2 * (before >> 31) + (older >> 31)
+    contexts = FLOATS
+    for i in range(8):
+        bases[i] = contexts + 128 * BYTE_NODES * i
+    bases[2] = bases[2] + one * BYTE_NODES
+    bases[3] = bases[3] + two * BYTE_NODES
+    bases[4] = bases[4] + max(one, two) * BYTE_NODES
+    bases[5] = bases[5] + (32 * signs + min(index, 31)) * BYTE_NODES
+    bases[6] = bases[6] + (one + two >> 1) * BYTE_NODES
+    bases[7] = bases[7] + signs * BYTE_NODES
+    return 0
+
+
+def exponent_class(value: Int) -> Int:
+    """Return 0 … 127 for the exponents of 2⁻⁶³ … 2⁶⁴, and the nearest for the others."""
+    return min(max((value >> 23 & 255) - 64, 0), 127)
+
+
+def code_high(
+    data: U8,
+    state: I64,
+    tables: I32,
+    slots: U32,
+    weights: I32,
+    inputs: I32,
+    bases: I64,
+    value: Int,
+) -> Int:
+    """Code a sign and an exponent, nine bits; the sign is node 0, prefixes of the exponent 1 … 255."""
+    found = 0
+    node = 0
+    for depth in range(9):
+        bit = mix_decision(
+            data,
+            state,
+            tables,
+            slots,
+            weights,
+            inputs,
+            bases,
+            node,
+            BY_BYTE + depth * INPUTS,
+            BY_BYTE + (16 + depth) * INPUTS,
+            REFINE_BYTES,
+            value >> 8 - depth & 1,
+        )
+        node = 2 * node + bit if depth else 1
+        found = 2 * found + bit
+    return found
+
+
+def code_mantissa(data: U8, state: I64, tables: I32, slots: U32, before: Int, value: Int) -> Int:
+    """Code 23 bits, from the highest."""
+    found = 0
+    for place in range(22, -1, -1):
+        context = 8 * place
+        if before & (2 << place) - 1 == 0:
+            context += 4
+        if place >= 20:
+            context += found & 3
+        bit = code_plainly(data, state, tables, slots, FLOAT_BITS + context, value >> place & 1)
+        found = 2 * found + bit
+    return found
+
+
+def code_number(data: U8, state: I64, tables: I32, slots: U32, context: Int, value: Int) -> Int:
+    """Code a number ≥ 0, less than 2⁴⁰: the bits of number + 1 in unary, then those bits."""
+    value += 1
+    first = NUMBERS + 128 * context
+    length = 1
+    while length < LONGEST_NUMBER:
+        more = 1 if value >> length else 0
+        if not code_plainly(data, state, tables, slots, first + length, more):
+            break
+        length += 1
+    found = 1
+    for below in range(length - 2, -1, -1):
+        top = length if below == length - 2 else 0
+        place = first + 64 + top
+        found = 2 * found + code_plainly(data, state, tables, slots, place, value >> below & 1)
+    return found - 1

@@ -1,0 +1,69 @@
+"""What a file is made for: to be small, or to be read fast."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from gossamer.codec.mixing.tensor import fits
+from gossamer.codec.streams import FORMS
+from gossamer.graph import Layout
+
+# Dense tensors up to this size (biases, scales) share one section and its code tables.
+_SMALL_ENTRIES = 4096
+# Tensors share a section, and what its models have learnt, until they have this many entries.
+_SHARED_ENTRIES = 2**20
+
+Planned = tuple[str, list[int], bytes]
+
+
+def write_fast(layouts: Sequence[Layout]) -> list[Planned]:
+    """Return sections (form, tensor numbers, bytes) that are read fast: streams with tables."""
+    small = [
+        n
+        for n, layout in enumerate(layouts)
+        if layout.kind == "dense" and layout.size <= _SMALL_ENTRIES
+    ]
+    others = [(layout.kind, [n]) for n, layout in enumerate(layouts) if n not in set(small)]
+    planned = [("dense", small), *others] if small else others
+    return [_section(layouts, form, numbers) for form, numbers in planned]
+
+
+def write_small(layouts: Sequence[Layout]) -> list[Planned]:
+    """Return sections of the fewest bytes: mixed, or with tables where that is smaller."""
+    sections: list[Planned] = []
+    for numbers in _groups(layouts):
+        held = [layouts[n] for n in numbers]
+        plain = [
+            (kind, [numbers[n] for n in found], data) for kind, found, data in write_fast(held)
+        ]
+        mixed = [_section(layouts, "mixed", numbers)] if all(map(fits, held)) else plain
+        sections += min(mixed, plain, key=_cost_bytes)
+    return sections
+
+
+def _groups(layouts: Sequence[Layout]) -> list[list[int]]:
+    groups: list[list[int]] = []
+    entries = 0
+    for number, layout in enumerate(layouts):
+        if not groups or entries >= _SHARED_ENTRIES or not fits(layout):
+            groups.append([])
+            entries = 0
+        groups[-1].append(number)
+        entries += layout.size if fits(layout) else _SHARED_ENTRIES
+    return groups
+
+
+def _section(layouts: Sequence[Any], form: str, numbers: list[int]) -> Planned:
+    return form, numbers, FORMS[form].write([layouts[n] for n in numbers])
+
+
+def _cost_bytes(sections: list[Planned]) -> int:
+    """Bytes of sections and about what they take in the frame and the header."""
+    return sum(len(data) + 12 for _, _, data in sections)
+
+
+PROFILES: dict[str, Callable[[Sequence[Layout]], list[Planned]]] = {
+    "fast": write_fast,
+    "small": write_small,
+}
