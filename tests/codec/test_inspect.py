@@ -10,7 +10,7 @@ from gossamer.graph.to_onnx import save_onnx
 
 
 def test_every_byte_is_accounted_for(small_graph, tmp_path):
-    path = save(small_graph, tmp_path / "net.goss")
+    path = save(small_graph, tmp_path / "net.goss", profile="fast")
     report = inspect_file(path)
     tensors = sum(tensor.size_bytes for tensor in report.tensors)
     assert report.size_bytes == path.stat().st_size
@@ -33,8 +33,8 @@ def test_an_onnx_file_is_seen_as_the_goss_file_of_its_network(small_graph, tmp_p
 
 
 def test_tensors_are_described(small_graph):
-    report = inspect_bytes(encode(small_graph))
-    assert (report.name, report.version) == ("small", 1)
+    report = inspect_bytes(encode(small_graph, "fast"))
+    assert (report.name, report.version, report.profile) == ("small", 3, "fast")
     tensors = {tensor.name: tensor for tensor in report.tensors}
     assert list(tensors) == ["c1.weight", "b", "w", "n.scale", "out.weight", "out.bias"]
     shared = tensors["w"]
@@ -45,7 +45,7 @@ def test_tensors_are_described(small_graph):
         layout.density,
     )
     assert [stream.label for stream in shared.streams[-2:]] == ["gaps", "codes"]
-    assert set(shared.coders) <= {"raw", "huffman"}
+    assert set(shared.coders) <= {"raw", "huffman", "ans"}
     assert shared.bits_per_weight == 8 * shared.size_bytes / 64
 
 

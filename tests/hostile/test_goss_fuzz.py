@@ -21,7 +21,7 @@ FILES = [
 ]
 TIGHT = Limits(header_bytes=2**14, nodes=200, entries=2**20, free_symbols=2**14)
 BOXES = [
-    (dict(box.header), [bytes(s) for s in box.sections])
+    (dict(box.header), [bytes(s) for s in box.sections], box.version)
     for box in (unpack(f, TIGHT) for f in FILES)
 ]
 MUTATIONS = 2500
@@ -80,7 +80,7 @@ def cut_and_splice(rng):
 
 def change_sections(rng):
     """Damage sections and give them the right checksums."""
-    header, sections = rng.choice(BOXES)
+    header, sections, version = rng.choice(BOXES)
     sections = list(sections)
     for _ in range(rng.choice([1, 1, 2, 4])):
         index = rng.randrange(len(sections))
@@ -96,15 +96,15 @@ def change_sections(rng):
             case _:
                 section[at:] = rng.choice(rng.choice(BOXES)[1])[at:]
         sections[index] = bytes(section)
-    return pack(header, sections)
+    return pack(header, sections, version)
 
 
 def change_header(rng):
     """Put hostile values anywhere into the JSON, and give it the right checksum."""
-    header, sections = copy.deepcopy(rng.choice(BOXES))
+    header, sections, version = copy.deepcopy(rng.choice(BOXES))
     for _ in range(rng.choice([1, 1, 1, 2, 3])):
         change_value(header, rng)
-    return pack(header, sections)
+    return pack(header, sections, version)
 
 
 def change_value(value, rng):
@@ -135,7 +135,7 @@ def change_value(value, rng):
 
 def change_text(rng):
     """Damage the JSON text or its deflated form, and give it the right checksum."""
-    header, sections = rng.choice(BOXES)
+    header, sections, version = rng.choice(BOXES)
     text = bytearray(json.dumps(header, ensure_ascii=False).encode())
     for _ in range(rng.choice([1, 1, 3])):
         at = rng.randrange(len(text))
@@ -146,7 +146,7 @@ def change_text(rng):
     stored = bytearray(squeeze.compress(bytes(text)) + squeeze.flush())
     if rng.random() < 0.3:
         stored[rng.randrange(len(stored))] ^= 1 << rng.randrange(8)
-    return pack_stored(bytes(stored), len(text), sections)
+    return pack_stored(bytes(stored), len(text), sections, version)
 
 
 def outcome(data):

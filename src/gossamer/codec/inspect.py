@@ -26,9 +26,12 @@ class TensorReport:
         shape: of the tensor.
         nonzeros: entries that are not zero.
         density: nonzeros / entries.
-        size_bytes: its part of the file. Tensors that share a section share its bytes by entries.
+        size_bytes: its part of the file. Tensors that share a section share its bytes: by what the
+            model says that each takes, or by entries.
         entropy_bits: zero-order bound of its positions and values, tables, centroids and scales
             not counted: n · H2(stored / n), plus the entropy of values, codes or integers.
+        ideal_bits: what the coder's model says that it takes, without the coder's own rounding;
+            None for coders that store their model in tables.
         streams: of its section, in order.
         shared: whether other tensors lie in the same section.
     """
@@ -40,6 +43,7 @@ class TensorReport:
     density: float
     size_bytes: int
     entropy_bits: float
+    ideal_bits: float | None
     streams: tuple[Stream, ...]
     shared: bool
 
@@ -66,6 +70,7 @@ class FileReport:
     Args:
         name: of the network.
         version: of the format.
+        profile: what the file is made for, "small" or "fast"; "" in versions 1 and 2.
         size_bytes: of the file.
         header_bytes: the JSON header, as stored.
         frame_bytes: magic, version, lengths and checksums.
@@ -74,6 +79,7 @@ class FileReport:
 
     name: str
     version: int
+    profile: str
     size_bytes: int
     header_bytes: int
     frame_bytes: int
@@ -110,6 +116,7 @@ def inspect_bytes(data: bytes, *, limits: Limits | None = None) -> FileReport:
     return FileReport(
         name=contents.graph.name,
         version=contents.container.version,
+        profile=contents.container.header.get("profile", ""),
         size_bytes=len(data),
         header_bytes=contents.container.header_bytes,
         frame_bytes=contents.container.frame_bytes,
@@ -119,6 +126,8 @@ def inspect_bytes(data: bytes, *, limits: Limits | None = None) -> FileReport:
 
 def _reports(section: Section, graph: Graph) -> list[TensorReport]:
     layouts = [graph.weights[name] for name in section.names]
+    parts = [stream for stream in section.streams if stream.ideal_bits is not None]
+    sizes = [part.size_bytes for part in parts] or _shares(section.size_bytes, layouts)
     return [
         TensorReport(
             name=name,
@@ -128,11 +137,12 @@ def _reports(section: Section, graph: Graph) -> list[TensorReport]:
             density=layout.density,
             size_bytes=size_bytes,
             entropy_bits=_entropy_bits(layout),
-            streams=section.streams,
+            ideal_bits=parts[number].ideal_bits if parts else None,
+            streams=(parts[number],) if parts else section.streams,
             shared=len(layouts) > 1,
         )
-        for name, layout, size_bytes in zip(
-            section.names, layouts, _shares(section.size_bytes, layouts), strict=True
+        for number, (name, layout, size_bytes) in enumerate(
+            zip(section.names, layouts, sizes, strict=True)
         )
     ]
 

@@ -12,13 +12,15 @@ from typing import Any
 from gossamer.codec.container import Container, unpack
 from gossamer.codec.header import Outline, describe, outline
 from gossamer.codec.limits import Budget, Limits
-from gossamer.codec.section import SectionReader, Stream
 from gossamer.codec.profile import PROFILES
+from gossamer.codec.section import SectionReader, Stream
 from gossamer.codec.streams import FORMS
 from gossamer.errors import FormatError, GossamerError, LimitExceededError
 from gossamer.graph import Graph, Layout, infer_shapes, verify
 
 _PARALLEL_BYTES = 2**18
+
+Job = tuple[SectionReader, str, list[str]]
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ def _read(container: Container, limits: Limits, budget: Budget) -> Contents:
     names = list(outlined.tensors)
     weights: dict[str, Layout] = {}
     sections: list[Section] = []
-    jobs = [
+    jobs: list[Job] = [
         (SectionReader(data, budget, container.version), kind, [names[n] for n in numbers])
         for (kind, numbers), data in zip(plan, container.sections, strict=True)
     ]
@@ -122,15 +124,17 @@ def _check_version(container: Container, kinds: list[str]) -> None:
         )
 
 
-def _read_all(
-    jobs: Sequence[tuple[SectionReader, str, list[str]]], outlined: Outline
-) -> list[list[Layout]]:
+def _read_all(jobs: Sequence[Job], outlined: Outline) -> list[list[Layout]]:
     """Read all sections, large ones side by side: native loops release the interpreter lock."""
+
+    def read(job: Job) -> list[Layout]:
+        return _read_section(*job, outlined)
+
     size_bytes = sum(len(reader.data) for reader, _, _ in jobs)
     if len(jobs) == 1 or size_bytes < _PARALLEL_BYTES:
-        return [_read_section(*job, outlined) for job in jobs]
+        return [read(job) for job in jobs]
     with ThreadPoolExecutor(min(len(jobs), os.cpu_count() or 1)) as pool:
-        return list(pool.map(lambda job: _read_section(*job, outlined), jobs))
+        return list(pool.map(read, jobs))
 
 
 def _plan_section(item: Any) -> tuple[str, list[int]]:

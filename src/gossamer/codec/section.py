@@ -41,7 +41,7 @@ class Stream:
 class SectionReader(Cursor):
     """Reads one section front to back, and remembers the streams that it saw."""
 
-    def __init__(self, data: memoryview, budget: Budget, version: int) -> None:
+    def __init__(self, data: memoryview, budget: Budget, version: int = 3) -> None:
         super().__init__(data)
         self._coders = [name for name, coder in CODERS.items() if coder.since <= version]
         self.streams: list[Stream] = []

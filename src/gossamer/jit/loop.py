@@ -62,7 +62,7 @@ class Loop:
 
     def plain(self, *arguments: np.ndarray | int) -> int:
         """Run as Python: entries are Python's integers, and what does not fit is refused."""
-        views = [memoryview(a) if isinstance(a, np.ndarray) else a for a in arguments]
+        views = [a.data if isinstance(a, np.ndarray) else a for a in arguments]
         return self.function(*views) or 0
 
     def _compile(self) -> Callable[..., int]:

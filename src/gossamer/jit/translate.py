@@ -4,9 +4,9 @@ What is understood: functions of integers and arrays, with every parameter annot
 an array (`U8`, `U16`, `I16`, `U32`, `I32`, `I64`) and integers as results; assignments to names and
 entries; `if`, `while`, `for … in range(…)`, `break`, `continue`, `return`; arithmetic, shifts, bit
 operations, comparisons, `and`, `or`, `not`, `x if c else y`; `abs`, `min`, `max`, `.bit_length()`;
-integer constants of the module; calls of other such functions. Every integer is of 64 bits and wraps
-where Python's would grow; entries are cut to the width of their array where Python's would refuse.
-Arrays that a function is given do not overlap.
+integer constants of the module; calls of other such functions. Every integer is of 64 bits and
+wraps where Python's would grow; entries are cut to the width of their array where Python's would
+refuse. Arrays that a function is given do not overlap.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ class _Body:
             else:
                 self.arrays[name] = (argument, *_ARRAYS[kind])
         self.block(tree.body)
-        if not self.builder.block.is_terminated:
+        if not self.terminated:
             self.builder.ret(_INT64(0))
         ir.IRBuilder(self.entry).branch(made.basic_blocks[1])
 
@@ -128,6 +128,17 @@ class _Body:
         return CompileError(
             "this part of Python is not translated", where=where, got=type(node).__name__
         )
+
+    @property
+    def terminated(self) -> bool:
+        """Whether nothing can follow in the present block."""
+        return self.here.is_terminated
+
+    @property
+    def here(self) -> ir.Block:
+        """The block that is being written."""
+        assert self.builder.block is not None
+        return self.builder.block
 
     def place(self, name: str) -> Value:
         """Return where a local integer lies."""
@@ -140,7 +151,7 @@ class _Body:
     # ── statements ────────────────────────────────────────────────────────────────────────────
     def block(self, statements: list[ast.stmt]) -> None:
         for statement in statements:
-            if self.builder.block.is_terminated:
+            if self.terminated:
                 return
             self.statement(statement)
 
@@ -190,7 +201,7 @@ class _Body:
         for block, body in ((yes, then), (no, other)):
             self.builder.position_at_end(block)
             body()
-            if not self.builder.block.is_terminated:
+            if not self.terminated:
                 self.builder.branch(after)
         self.builder.position_at_end(after)
 
@@ -207,7 +218,7 @@ class _Body:
         self.loops.append((after, again))
         self.block(body)
         self.loops.pop()
-        if not self.builder.block.is_terminated:
+        if not self.terminated:
             self.builder.branch(again)
         self.builder.position_at_end(again)
         step()
@@ -306,7 +317,7 @@ class _Body:
         found: list[tuple[Value, ir.Block]] = []
 
         def keep(value: Callable[[], Value]) -> Callable[[], None]:
-            return lambda: found.append((value(), self.builder.block))
+            return lambda: found.append((value(), self.here))
 
         self.branch(test, keep(then), keep(other))
         chosen = self.builder.phi(found[0][0].type)

@@ -1,10 +1,10 @@
 """Range asymmetric numeral systems (Duda 2009) with one table of frequencies a stream.
 
-Frequencies add up to 2¹², or to 2¹⁶ where more than 1,024 symbols occur. The table begins with 1 in the
-first case and 2 in the second, as Elias gamma code, and lists the symbols
-that occur, increasing: for each the distance from the one before and the change of the number of bits
-of its frequency, as Elias gamma codes, then the frequency's bits below the highest; it ends where the
-sum is full, at a whole byte. A symbol alone takes no more. Else four states of 32 bits follow, and the
+Frequencies add up to 2¹², or to 2¹⁶ where more than 1,024 symbols occur. The table begins with 1 in
+the first case and 2 in the second, as Elias gamma code, and lists the symbols that occur,
+increasing: for each the distance from the one before and the change of the number of bits of its
+frequency, as Elias gamma codes, then the frequency's bits below the highest; it ends where the sum
+is full, at a whole byte. A symbol alone takes no more. Else four states of 32 bits follow, and the
 words of 16 bits that they take as they fall below 2¹⁶; symbol i belongs to state i mod 4.
 """
 

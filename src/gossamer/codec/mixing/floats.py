@@ -1,8 +1,8 @@
-"""The models of float32 values, kept bit for bit, and of the few numbers that describe a tensor.
+"""The models of float32 values, kept bit for bit, and of the numbers that describe a tensor.
 
 A value is coded as: is it the one before again; sign and exponent, mixed from the exponents before;
-the mantissa from its highest bit, each bit by a slot of its own, which finds out whether the low bits
-are always zero. Most mantissas are noise, and take as many bits as they have.
+the mantissa from its highest bit, each bit by a slot of its own, which finds out whether the low
+bits are always zero. Most mantissas are noise, and take as many bits as they have.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def code_high(
     bases: I64,
     value: Int,
 ) -> Int:
-    """Code a sign and an exponent, nine bits; the sign is node 0, prefixes of the exponent 1 … 255."""
+    """Code a sign, at node 0, and an exponent, whose prefixes are the nodes 1 … 255."""
     found = 0
     node = 0
     for depth in range(9):

@@ -1,10 +1,10 @@
-"""The model of levels: integers of a weight tensor, most of them zero, seen as (filter, channel, tap).
+"""The model of levels: integers of a weight tensor, most of them zero, as (filter, channel, tap).
 
 A level is coded as: is it zero; its sign; the number of bits of its magnitude, in unary; the bits
 below the highest. What is known when a level is coded: the levels before it in the same kernel, at
-the same tap of earlier channels and of earlier filters; the mean magnitudes so far of its filter, its
-channel, its place in the filter, its tap and the tensor; and a prediction of the level itself, a
-weighted sum of ten neighbours whose weights learn as they go (normalised least mean squares).
+the same tap of earlier channels and of earlier filters; the mean magnitudes so far of its filter,
+its channel, its place in the filter, its tap and the tensor; and a prediction of the level itself:
+a weighted sum of ten neighbours whose weights learn as they go (normalised least mean squares).
 """
 
 from __future__ import annotations

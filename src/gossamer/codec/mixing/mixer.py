@@ -1,9 +1,10 @@
 """One binary decision: predictions of several contexts, mixed, refined, coded, and learnt from.
 
-A *slot* is a probability of 22 bits that moves towards what it sees, and how often it was used. Each
-of eight contexts names one slot. Their stretches, and how far they lie from one half, are weighted
-(logistic mixing: Mahoney 2005) by two sets of weights, which other contexts select; the mean of
-both, in the stretched domain, is refined by a small table of what such a mean turned out to be.
+A *slot* is a probability of 22 bits that moves towards what it sees, and how often it was used.
+Each of eight contexts names one slot. Their stretches, and how far they lie from one half, are
+weighted (logistic mixing: Mahoney 2005) by two sets of weights, which other contexts select; the
+mean of both, in the stretched domain, is refined by a small table of what such a mean turned out
+to be.
 """
 
 from __future__ import annotations

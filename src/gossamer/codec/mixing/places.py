@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gossamer.codec.mixing.mixer import INPUTS, NODES
 
-# ── slots of the eight contexts of levels, NODES for each value of a context ──────────────────────
+# ── slots of the eight contexts of levels, NODES for each value of a context ──────
 TENSOR = 0
 FILTER_CHANNEL = TENSOR + NODES
 KERNEL = FILTER_CHANNEL + 1024 * NODES
@@ -14,7 +14,7 @@ BESIDE = EXPECTED + 1024 * NODES
 PREDICTED = BESIDE + 512 * NODES
 PREDICTION = PREDICTED + 2048 * NODES
 LEVELS_END = PREDICTION + 1024 * NODES
-# ── of the eight contexts of floats: as many nodes as a byte has prefixes ─────────────────────────
+# ── of the eight contexts of floats: as many nodes as a byte has prefixes ────────────────────
 BYTE_NODES = 256
 FLOATS = LEVELS_END
 FLOATS_END = FLOATS + 8 * 128 * BYTE_NODES
@@ -23,7 +23,7 @@ LOW_BITS = FLOATS_END
 FLOAT_BITS = LOW_BITS + 17 * 16
 NUMBERS = FLOAT_BITS + 32 * 8
 REFINE = NUMBERS + 16 * 128
-"""For each node, 33 slots for means of −2048, −1920 … 2048; one more set is for the bits of bytes."""
+"""For each node, 33 slots for means of −2048, −1920 … 2048; one more set is for floats."""
 REFINE_BYTES = REFINE + NODES * 33
 SLOTS = REFINE_BYTES + 33
 

@@ -21,6 +21,7 @@ _STATE = 16
 _CODE_FILTERS = Loop(levels.code_filters)
 _CODE_FLOATS = Loop(floats.code_floats)
 _CODE_NUMBER = Loop(floats.code_number)
+_CARRY = Loop(carry)
 
 
 class MixedStream:
@@ -88,7 +89,7 @@ class MixedStream:
         return coded.reshape(values.shape)
 
     def finish(self) -> bytes:
-        """Return what was written: the shortest number in the last interval, without zeros after it.
+        """Return what was written: the last interval as its shortest number, without zeros.
 
         To read, check that nothing is left and that the bytes are just those that would be written.
 
@@ -101,13 +102,15 @@ class MixedStream:
             self._reserve(4)
             self._state[LOW] = _shortest(low, width)
             if self._state[LOW] >> 32:
-                carry(memoryview(self._data), memoryview(self._state))
+                _CARRY(self._data, self._state)
             self._data[position : position + 4] = list(int(self._state[LOW]).to_bytes(4, "big"))
-            return self._data[: position + 4].tobytes().rstrip(b"\0")
+            last = self._data[position : position + 4].tobytes().rstrip(b"\0")
+            return self._data[:position].tobytes() + last
         data = bytes(self._data)
         window = int.from_bytes(data[position - 4 : position].ljust(4, b"\0"), "big")
         low = (window - low) % 2**32
-        if len(data) > position or data[-1:] == b"\0" or _shortest(low, width) % 2**32 != window:
+        spare = len(data) > position or (len(data) > position - 4 and data[-1] == 0)
+        if spare or _shortest(low, width) % 2**32 != window:
             raise FormatError("a stream does not end where it should")
         return data
 

@@ -1,7 +1,7 @@
-"""Layout ↔ the mixing coder: what is coded for each form of a weight tensor, for both directions.
+"""Layout ↔ the mixing coder: what is coded for each form of a tensor, for both directions.
 
-Each function is given a layout to write it, or None to read one of the stated shape, and returns the
-layout. What will take memory is charged before it is allocated.
+Each function is given a layout to write it, or None to read one of the stated shape, and returns
+the layout. What will take memory is charged before it is allocated.
 """
 
 from __future__ import annotations
@@ -144,7 +144,7 @@ def _code_levels(
     stream: MixedStream, shape: Shape, levels: np.ndarray | None, charge: Charge
 ) -> np.ndarray:
     """Code integers, (size,) int16; magnitudes are counted from the smallest one that occurs."""
-    filters, channels, taps, _ = as_filters(shape)
+    _, channels, taps, _ = as_filters(shape)
     charge(prod(shape) // _ENTRIES_PER_SYMBOL + channels * (1 + 2 * taps) + 12 * taps)
     values = np.zeros(prod(shape), np.int16) if levels is None else levels
     magnitudes = np.abs(values[values != 0].astype(np.int32))
