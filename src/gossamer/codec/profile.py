@@ -6,13 +6,15 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from gossamer.codec.mixing.tensor import fits
-from gossamer.codec.streams import FORMS
+from gossamer.codec.streams import FORMS, write_mixed
 from gossamer.graph import Layout
 
 # Dense tensors up to this size (biases, scales) share one section and its code tables.
 _SMALL_ENTRIES = 4096
 # Tensors share a section, and what its models have learnt, until they have this many entries.
 _SHARED_ENTRIES = 2**20
+# What a mixed section may ask of readers with the default limits; some is left for others.
+_FREE_SYMBOLS, _SYMBOLS_PER_BYTE = 2**19, 60
 
 Planned = tuple[str, list[int], bytes]
 
@@ -30,15 +32,21 @@ def write_fast(layouts: Sequence[Layout]) -> list[Planned]:
 
 
 def write_small(layouts: Sequence[Layout]) -> list[Planned]:
-    """Return sections of the fewest bytes: mixed, or with tables where that is smaller."""
+    """Return sections of the fewest bytes: mixed, or with tables where that is smaller.
+
+    Where a mixed section would unpack to more than readers take for its length, it has tables.
+    """
     sections: list[Planned] = []
     for numbers in _groups(layouts):
         held = [layouts[n] for n in numbers]
         plain = [
             (kind, [numbers[n] for n in found], data) for kind, found, data in write_fast(held)
         ]
-        mixed = [_section(layouts, "mixed", numbers)] if all(map(fits, held)) else plain
-        sections += min(mixed, plain, key=_cost_bytes)
+        if all(map(fits, held)):
+            mixed, symbols = write_mixed(held)
+            if symbols < _FREE_SYMBOLS + _SYMBOLS_PER_BYTE * len(mixed):
+                plain = min([("mixed", numbers, mixed)], plain, key=_cost_bytes)
+        sections += plain
     return sections
 
 

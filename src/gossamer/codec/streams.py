@@ -183,17 +183,20 @@ def _read_quantised(reader: SectionReader, shapes: Sequence[Shape]) -> list[Layo
     positions = read_positions(reader, shape, stored)
     codes = reader.stream("codes", stored, 2**bits)
     reader.charge(prod(shape) // _ENTRIES_PER_SYMBOL)
-    integers = np.zeros(prod(shape), np.int8)
-    integers[positions] = codes.astype(np.int16) - 2 ** (bits - 1)
+    signed = (codes.astype(np.int16) - 2 ** (bits - 1)).astype(np.int8)
+    integers = signed if stored == prod(shape) else np.zeros(prod(shape), np.int8)
+    if stored < prod(shape):
+        integers[positions] = signed
     integers.flags.writeable = False
     return [Quantised(integers.reshape(shape), scales)]
 
 
-def _write_mixed(layouts: Sequence[Any]) -> bytes:
-    stream = MixedStream()
+def write_mixed(layouts: Sequence[Any]) -> tuple[bytes, int]:
+    """Return any tensors by the mixing coder, and how many symbols reading them is charged."""
+    stream, charges = MixedStream(), []
     for layout in layouts:
-        code_tensor(stream, layout.shape, layout, lambda symbols: None)
-    return stream.finish()
+        code_tensor(stream, layout.shape, layout, charges.append)
+    return stream.finish(), sum(charges)
 
 
 def _read_mixed(reader: SectionReader, shapes: Sequence[Shape]) -> list[Layout]:
@@ -231,5 +234,7 @@ FORMS: Mapping[str, SectionForm] = {
     "sparse": SectionForm(_write_sparse, _read_sparse),
     "codebook": SectionForm(_write_codebook, _read_codebook),
     "quantised": SectionForm(_write_quantised, _read_quantised, since=2),
-    "mixed": SectionForm(_write_mixed, _read_mixed, shared=True, since=3),
+    "mixed": SectionForm(
+        lambda layouts: write_mixed(layouts)[0], _read_mixed, shared=True, since=3
+    ),
 }

@@ -22,7 +22,7 @@ FRESH = 1 << 31
 START_WEIGHT = 65536 * 3 // 25
 """Of a stretch; distances from one half start at weight 0."""
 _LEARN = 80
-_MOST_USES = 255
+_MOST_USES = 1023
 _REFINED = 33
 
 

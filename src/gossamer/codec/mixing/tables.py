@@ -17,15 +17,13 @@ STRETCH = 4096
 """4,096 stretches, for the highest 12 bits of a probability."""
 COST = 8192
 """4,096 lengths in 1/4096 bit, for the highest 12 bits of the probability of what happened."""
-RATE = 12544
+RATE = 12288
 """How far a slot moves towards what it saw, in 1/65536, by how often it was used."""
-TRUST = 13056
+TRUST = 13312
 """How much a slot counts as an input, in 1/256, by how often it was used."""
-INVERSE = 13568
-"""2¹⁶ / (index + 2)."""
-SIZE = 13824
-COUNTS = 256
-"""A slot counts its uses up to 255."""
+SIZE = 14336
+COUNTS = 1024
+"""A slot counts its uses up to 1,023."""
 LARGEST = 2047
 """Of a stretch."""
 
@@ -45,7 +43,6 @@ def tables() -> np.ndarray:
     for count in range(COUNTS):
         found[RATE + count] = 65536 * 5 // (5 * count + 8)
         found[TRUST + count] = isqrt(65536 * (10 * count + 3) // (10 * count + 25))
-        found[INVERSE + count] = 65536 // (count + 2)
     found.flags.writeable = False
     return found
 

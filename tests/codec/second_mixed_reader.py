@@ -1,0 +1,324 @@
+"""Reads mixed sections, written from `docs/format.md` alone; slow, with dictionaries by name."""
+
+import math
+import struct
+from collections import defaultdict
+from decimal import Decimal, localcontext
+
+
+def make_squash():
+    with localcontext() as context:
+        context.prec = 50
+        return [int(65536 / (1 + (Decimal(-x) / 256).exp())) for x in range(-2047, 2048)]
+
+
+SQUASH = make_squash()
+STRETCH = []
+for i in range(4096):
+    x = STRETCH[-1] if STRETCH else -2047
+    while x < 2047 and SQUASH[x + 2047] < 16 * i + 8:
+        x += 1
+    STRETCH.append(x)
+
+
+def clamp(value, limit):
+    return max(-limit, min(limit, value))
+
+
+class Slot:
+    def __init__(self, p=1 << 21, n=0):
+        self.p, self.n = p, n
+
+    def learn(self, bit):
+        rate = 327680 // (5 * self.n + 8)
+        self.p += (bit * 2**22 - self.p) * rate >> 16
+        self.p = max(64, min(2**22 - 64, self.p))
+        self.n = min(self.n + 1, 1023)
+
+
+def refining():
+    starts = [SQUASH[clamp(128 * k - 2048, 2047) + 2047] for k in range(33)]
+    return [Slot(64 * max(16, min(65520, p)), 6) for p in starts]
+
+
+class Mixed:
+    def __init__(self, data):
+        self.data, self.at, self.v, self.w = data, 0, 0, 2**32 - 1
+        for _ in range(4):
+            self.next_byte()
+        self.slots = defaultdict(Slot)
+        self.weights = defaultdict(lambda: [7864] * 8 + [0] * 8)
+        self.refining = defaultdict(refining)
+
+    def next_byte(self):
+        self.v = self.v * 256 + (self.data[self.at] if self.at < len(self.data) else 0)
+        self.at += 1
+
+    def bit(self, p):
+        a = self.w * max(24, min(65512, p)) >> 16
+        if self.v < a:
+            found, self.w = 1, a
+        else:
+            found, self.v, self.w = 0, self.v - a, self.w - a
+        while self.w < 2**24:
+            self.w *= 256
+            self.next_byte()
+        return found
+
+    def plain(self, *name):
+        slot = self.slots[name]
+        found = self.bit(slot.p >> 6)
+        slot.learn(found)
+        return found
+
+    def mixed(self, names, sets, refining):
+        slots = [self.slots[name] for name in names]
+        trusts = [math.isqrt(65536 * (10 * s.n + 3) // (10 * s.n + 25)) for s in slots]
+        inputs = [STRETCH[s.p >> 10] * t >> 8 for s, t in zip(slots, trusts, strict=True)]
+        inputs += [((s.p >> 6) - 32768 >> 5) * t >> 8 for s, t in zip(slots, trusts, strict=True)]
+        weights = [self.weights[name] for name in sets]
+        means = [
+            clamp(sum(a * b for a, b in zip(w, inputs, strict=True)) >> 16, 2047) for w in weights
+        ]
+        m = sum(means) >> 1
+        k, f = divmod((m + 2048) * 32, 4096)
+        fine = self.refining[refining]
+        q = ((fine[k].p >> 6) * (4096 - f) + (fine[k + 1].p >> 6) * f) >> 12
+        found = self.bit((3 * SQUASH[m + 2047] + q) >> 2)
+        fine[k + (f >= 2048)].learn(found)
+        for w, mean in zip(weights, means, strict=True):
+            e = (found * 65536 - SQUASH[mean + 2047]) * 80 >> 10
+            w[:] = [a + (x * e + 8192 >> 14) for a, x in zip(w, inputs, strict=True)]
+        for slot in slots:
+            slot.learn(found)
+        return found
+
+    def finish(self):
+        window = int.from_bytes((self.data + bytes(8))[self.at - 4 : self.at], "big")
+        low = (window - self.v) % 2**32
+        best = max(range(5), key=lambda z: (self.ends_in(low, z) is not None, z))
+        assert self.ends_in(low, best) % 2**32 == window
+        assert self.at - 4 <= len(self.data) <= self.at
+        assert len(self.data) == self.at - 4 or self.data[-1]
+
+    def ends_in(self, low, zeros):
+        number = -(-low // 256**zeros) * 256**zeros
+        return number if number < low + self.w else None
+
+    def forget(self, kind):
+        for name in [name for name in self.slots if name[:2] == (kind, "fresh")]:
+            del self.slots[name]
+
+    def number(self, c):
+        length = 1
+        while length < 40 and self.plain("number", c, length):
+            length += 1
+        u = 1
+        for i in range(length - 1):
+            u = 2 * u + self.plain("number", c, 64 if i else 64 + length)
+        return u - 1
+
+    def floats(self, count):
+        self.forget("float")
+        values = []
+        for index in range(count):
+            i = index % 2**15
+            if i == 0:
+                v1 = v2 = 127 << 23
+                same = (0, 0)
+            same = (same[1], self.plain("same", *same))
+            value = v1 if same[1] else self.one_float(v1, v2, i)
+            v1, v2 = value, v1
+            values.append(value)
+        return [struct.pack("<I", value) for value in values]
+
+    def one_float(self, v1, v2, i):
+        x1, x2 = (max(0, min(127, (v >> 23 & 255) - 64)) for v in (v1, v2))
+        g = 2 * (v1 >> 31) + (v2 >> 31)
+        values = [0, x1, x2, max(x1, x2), 32 * g + min(i, 31), x1 + x2 >> 1, g]
+        high = []
+        for d in range(9):
+            node = (0, *high[1:]) if d else "sign"
+            names = [("float", "fresh", node)]
+            names += [("float", n, value, node) for n, value in enumerate(values, 1)]
+            high.append(self.mixed(names, [("float", d), ("float", d + 16)], "float"))
+        value, mantissa = int("".join(map(str, high)), 2), []
+        for place in range(22, -1, -1):
+            z = v1 % (2 << place) == 0
+            h = tuple([0, 0, *mantissa][-2:]) if place >= 20 else ()
+            mantissa.append(self.plain("mantissa", place, z, h))
+        return value << 23 | int("".join(map(str, mantissa)), 2)
+
+    def levels(self, shape):
+        offset, longest = self.number(2), self.number(3)
+        if longest == 0:
+            return [0] * math.prod(shape)
+        self.forget("level")
+        return [
+            x + offset if x > 0 else x - offset if x < 0 else 0
+            for x in Levels(self, shape, longest).read()
+        ]
+
+    def codebook(self, shape):
+        if self.number(5):
+            step = struct.unpack("<f", self.floats(1)[0])[0]
+            levels = self.levels(shape)
+            used = sorted(set(levels) - {0})
+            value_of = {level: struct.pack("<f", level * step) for level in used}
+        else:
+            centroids = self.floats(self.number(4))
+            z = sum(four[3] >> 7 for four in centroids)
+            value_of = {c - z + (c >= z): four for c, four in enumerate(centroids)}
+            levels = self.levels(shape)
+        return [value_of[level] if level else bytes(4) for level in levels]
+
+    def tensor(self, shape):
+        kind = self.number(0)
+        size = math.prod(shape)
+        if kind == 0:
+            return self.codebook(shape) if self.number(1) else self.floats(size)
+        if kind == 1:
+            levels = self.levels(shape)
+            values = iter(self.floats(sum(levels)))
+            return [next(values) if level else bytes(4) for level in levels]
+        if kind == 2:
+            return self.codebook(shape)
+        assert kind == 3
+        scales = [struct.unpack("<f", four)[0] for four in self.floats(shape[0])]
+        each = size // shape[0]
+        return [
+            struct.pack("<f", level * scales[place // each] + 0.0)
+            for place, level in enumerate(self.levels(shape))
+        ]
+
+
+def mean(total, count, a, b):
+    return (16 * total + a) // (count + b)
+
+
+def qu(value):
+    if value <= 0:
+        return 0
+    octave = value.bit_length() - 1
+    return 1 + 4 * octave + ((value << 2 >> octave) & 3)
+
+
+def cl(value):
+    value = abs(value)
+    return next((n for n, last in enumerate((0, 1, 2, 4, 8, 16, 32)) if value <= last), 7)
+
+
+def tri(value):
+    return 0 if value == 0 else 1 if value < 0 else 2
+
+
+class Levels:
+    def __init__(self, mixed, shape, longest):
+        self.mixed, self.longest = mixed, longest
+        self.filters = shape[0] if shape else 1
+        self.channels = shape[1] if len(shape) > 1 else 1
+        self.taps = math.prod(shape[2:])
+        self.row = shape[-1] if len(shape) > 2 else 1
+        self.found = {}
+        self.a = [[0] * 10 for _ in range(self.taps)]
+
+    def total(self, places):
+        return sum(abs(self.found[place]) for place in places)
+
+    def read(self):
+        channels, taps = self.channels, self.taps
+        for k in range(self.filters):
+            m0 = mean(self.total(self.found), len(self.found), 128, 8)
+            tau = []
+            for t in range(taps):
+                earlier = [(i, c, t) for i in range(k) for c in range(channels)]
+                tap = mean(self.total(earlier), k * channels, 8 * m0, 8)
+                tau.append(min(256 * tap // max(m0, 1), 65536))
+            for c in range(channels):
+                m = mean(self.total(self.found), len(self.found), 128, 8)
+                filter_so_far = [(k, i, t) for i in range(c) for t in range(taps)]
+                f = mean(self.total(filter_so_far), c * taps, 6 * m, 6)
+                for t in range(taps):
+                    self.found[k, c, t] = self.level(k, c, t, m, f, tau[t])
+        return list(self.found.values())
+
+    def at(self, k, c, t):
+        return self.found.get((k, c, t), 0)
+
+    def level(self, k, c, t, m, f, tau):
+        taps = self.taps
+        kernel = [(k, c, i) for i in range(t)]
+        channel = [(i, c, j) for i in range(k) for j in range(taps)] + kernel
+        earlier = [(i, c, t) for i in range(k)]
+        h = mean(self.total(channel), k * taps + t, 6 * m, 6)
+        q = (16 * self.total(earlier) + 3 * m) * (65536 // (k + 3)) >> 16
+        n = mean(self.total(kernel), t, 2 * m, 2)
+        e = f * h // max(m, 1) * tau >> 8
+        r, s = divmod(t, self.row)
+
+        def inside(row, column):
+            at = row * self.row + column
+            return self.at(k, c, at) if row >= 0 and 0 <= column < self.row and at < t else 0
+
+        near = inside(r, s - 1), inside(r - 1, s), inside(r - 1, s - 1), inside(r - 1, s + 1)
+        left, up = near[:2]
+        cs = [self.at(k, c - i, t) for i in (1, 2, 3, 4)]
+        fs = [self.at(k - i, c, t) for i in (1, 2, 3)]
+        signed = sum(self.found[place] for place in earlier) * (65536 // (k + 2)) >> 16
+        y = [*near, self.at(k, c, t - 2), cs[0], cs[1], fs[0], fs[1], signed]
+        a = self.a[t]
+        guess = clamp(sum(i * j for i, j in zip(a, y, strict=True)) >> 12, 2**19)
+        big = max(e, 16)
+        g = clamp((12 * guess + (big >> 1)) // big, 15)
+        around = 3 * (abs(left) + abs(up)) + abs(near[2]) + abs(near[3])
+        around += 2 * abs(cs[0]) + abs(cs[1]) + abs(cs[2])
+        around += 2 * abs(fs[0]) + abs(fs[1]) + abs(fs[2])
+        eps, tap = min(qu(4 * e), 63), min(t, 9)
+        values = [
+            32 * min(qu(2 * f) >> 1, 31) + min(qu(2 * h) >> 1, 31),
+            64 * cl(left) + 8 * cl(up) + cl(near[2]),
+            16 * min(qu(2 * q), 63) + min(qu(2 * n) >> 2, 15),
+            32 * (eps >> 1) + (min(qu(4 * around), 63) >> 1),
+            64 * cl(left) + 8 * cl(cs[0]) + cl(fs[0]),
+            64 * abs(g) + eps,
+            min(abs(guess) + 2 >> 2, 63),
+        ]
+        of_sign = [
+            27 * tri(left) + 9 * tri(up) + 3 * tri(near[2]) + tri(near[3]),
+            9 * tri(fs[0]) + 3 * tri(fs[1]) + tri(fs[2]),
+            3 * cl(fs[0]) + tri(fs[0]),
+            clamp(2 * (left + up) - near[2], 15) + 16,
+            clamp(8 * sum(cs) // max(m, 1), 15) + 16,
+            g + 16,
+            32 * (g + 16) + (eps >> 1),
+        ]
+        x = self.code(values, of_sign, (eps >> 1, tap), (tap, cl(left)), left, guess)
+        if any(y):
+            power = (big * big >> 6) + sum(i * i for i in y)
+            step = 2**16 * (16 * x - guess) // (50 * power)
+            a[:] = [clamp(i + (step * j >> 4), 2**20) for i, j in zip(a, y, strict=True)]
+        return x
+
+    def code(self, values, of_sign, sets, sign_sets, left, guess):
+        def bit(node, values, sets):
+            names = [("level", "fresh", node)]
+            names += [("level", n, value, node) for n, value in enumerate(values, 1)]
+            return self.mixed.mixed(names, [(n, s, node) for n, s in enumerate(sets)], node)
+
+        if not bit(0, values, sets):
+            return 0
+        negative = bool(bit(1, of_sign, sign_sets))
+        values[1] += 512 * ((left < 0) == negative)
+        values[5] += 1024 * ((guess < 0) == negative)
+        values[6] += 64 * ((guess < 0) == negative)
+        length = 1
+        while length < self.longest and bit(2 + length, values, sets):
+            length += 1
+        x = 1
+        for place in range(length - 2, -1, -1):
+            first = place == length - 2
+            found = (
+                bit(18 + length, values, sets) if first else self.mixed.plain("low", length, place)
+            )
+            x = 2 * x + found
+        return -x if negative else x
