@@ -74,13 +74,19 @@ def parameters(function: Callable[..., Any]) -> list[str]:
     Raises:
         CompileError: if one has another.
     """
-    found = [
-        str(p.annotation).strip("'\"") for p in inspect.signature(function).parameters.values()
-    ]
+    arguments = _definition(function).args.args
+    found = [ast.unparse(a.annotation).strip("'") if a.annotation else "" for a in arguments]
     for name in found:
         if name != "Int" and name not in _ARRAYS:
             raise CompileError("not a type of a parameter", where=function.__name__, got=name)
     return found
+
+
+def _definition(function: Callable[..., Any]) -> ast.FunctionDef:
+    """Return the source of a function, taken apart."""
+    tree = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
+    assert isinstance(tree, ast.FunctionDef)
+    return tree
 
 
 def _declare(function: Callable[..., Any], module: ir.Module, entry: bool = False) -> ir.Function:
@@ -109,8 +115,7 @@ class _Body:
         self.places: dict[str, Value] = {}
         self.arrays: dict[str, tuple[Value, ir.Type, bool]] = {}
         self.loops: list[tuple[ir.Block, ir.Block]] = []
-        tree = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
-        assert isinstance(tree, ast.FunctionDef)
+        tree = _definition(function)
         for name, kind, argument in zip(
             inspect.signature(function).parameters, parameters(function), made.args, strict=True
         ):

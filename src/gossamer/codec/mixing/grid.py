@@ -6,6 +6,7 @@ import numpy as np
 
 _MOST_STEPS = 2**11
 _TOLERANCE = 1e-3
+_TRIED = 8
 
 
 def grid_of(values: np.ndarray) -> tuple[np.float32, np.ndarray] | None:
@@ -29,13 +30,16 @@ def grid_of(values: np.ndarray) -> tuple[np.float32, np.ndarray] | None:
         steps = wide / largest * most
         multiples = np.rint(steps)
         if np.abs(steps - multiples).max() < _TOLERANCE and multiples.all():
-            return _exact(values, multiples.astype(np.int64))
+            found = _exact(values, multiples.astype(np.int64))
+            if found is not None:
+                return found
     return None
 
 
 def _exact(values: np.ndarray, multiples: np.ndarray) -> tuple[np.float32, np.ndarray] | None:
     """Find the float32 step whose rounded multiples are just the values."""
-    for value, multiple in zip(values, multiples, strict=True):
+    largest = np.argsort(-np.abs(multiples))[:_TRIED]
+    for value, multiple in zip(values[largest], multiples[largest], strict=True):
         near = np.float32(value) / np.float32(multiple)
         for step in (near, np.nextafter(near, np.float32(0)), np.nextafter(near, np.float32(1e38))):
             if step > 0 and grid_values(step, multiples).tobytes() == values.tobytes():

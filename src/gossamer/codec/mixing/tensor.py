@@ -150,7 +150,7 @@ def _code_levels(
     magnitudes = np.abs(values[values != 0].astype(np.int32))
     smallest = int(magnitudes.min()) if len(magnitudes) else 1
     offset = stream.number(_OFFSET, smallest - 1)
-    largest = int(magnitudes.max(initial=offset)) - offset
+    largest = int(magnitudes.max()) - offset if len(magnitudes) else 0
     longest = stream.number(_LONGEST, largest.bit_length())
     if offset + 2**longest > 2 * LARGEST_LEVEL or longest > 15:
         raise FormatError("levels are too large", got=(offset, longest))
