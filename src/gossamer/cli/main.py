@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 
 from gossamer import __version__
 from gossamer.cli.bench import bench
+from gossamer.cli.bench_codec import bench_codec
 from gossamer.cli.bench_suite import bench_suite
 from gossamer.cli.compress import compress
 from gossamer.cli.demo.verb import demo
@@ -43,7 +44,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for verb in (demo, nets, train, compress, export, inspect, run, bench, bench_suite):
+for verb in (demo, nets, train, compress, export, inspect, run, bench, bench_suite, bench_codec):
     app.command(verb.__name__.replace("_", " "))(verb)
 
 

@@ -1,0 +1,104 @@
+"""Sizes of one network's integer weights by all coders."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from gossamer.bench.codecs import rival_bytes
+from gossamer.codec.files import load
+from gossamer.codec.inspect import inspect_bytes
+from gossamer.codec.profile import PROFILES
+from gossamer.codec.read import decode
+from gossamer.codec.write import encode
+from gossamer.counts import entropy_bits
+from gossamer.errors import GraphError
+from gossamer.graph import Codebook, Graph, Layout, Quantised
+
+
+@dataclass(frozen=True)
+class CodingRecord:
+    """What a network takes.
+
+    Args:
+        name: of the network.
+        weights: entries of its integer tensors, zeros included.
+        nonzeros: of those.
+        entropy_bytes: zero-order entropy of the integers, a tensor at a time, no tables counted.
+        sizes_bytes: of the integers by each coder; None where it is not installed. The name of a
+            profile stands for this format; centroids and scales are in that, and not in others.
+        file_bytes: of the whole `.goss` file, by profile.
+        decode_ms: time to read the whole file, by profile.
+    """
+
+    name: str
+    weights: int
+    nonzeros: int
+    entropy_bytes: float
+    sizes_bytes: dict[str, int | None]
+    file_bytes: dict[str, int]
+    decode_ms: dict[str, float]
+
+
+def integers_of(layout: Layout) -> np.ndarray | None:
+    """Return the integers of a tensor, zero where nothing is stored; None for floats."""
+    match layout:
+        case Quantised():
+            return layout.integers.astype(np.int64)
+        case Codebook():
+            below = int(np.count_nonzero(np.signbit(layout.centroids)))
+            ranks = np.arange(len(layout.centroids)) - below
+            values = np.zeros(layout.size, np.int64)
+            values[layout.positions] = (ranks + (ranks >= 0))[layout.codes]
+            return values.reshape(layout.shape)
+    return None
+
+
+def measure_coding(path: Path, rivals: Sequence[str]) -> CodingRecord:
+    """Code one network by all coders.
+
+    Raises:
+        GraphError: if it has no integer weights: neither codebooks nor quantised tensors.
+    """
+    graph = load(path)
+    found = {name: integers_of(layout) for name, layout in graph.weights.items()}
+    tensors = {name: values for name, values in found.items() if values is not None}
+    if not tensors:
+        raise GraphError(
+            "no weight is a codebook or quantised", where=path, hint="compress the network first"
+        )
+    sizes: dict[str, int | None] = {}
+    files, times = {}, {}
+    for profile in PROFILES:
+        data, sizes[profile] = _own_bytes(graph, profile, set(tensors))
+        files[profile], times[profile] = len(data), _decode_ms(data)
+    integers = list(tensors.values())
+    return CodingRecord(
+        name=path.stem,
+        weights=sum(values.size for values in integers),
+        nonzeros=sum(int(np.count_nonzero(values)) for values in integers),
+        entropy_bytes=sum(entropy_bits(values) for values in integers) / 8,
+        sizes_bytes=sizes | {name: rival_bytes(name, integers) for name in rivals},
+        file_bytes=files,
+        decode_ms=times,
+    )
+
+
+def _own_bytes(graph: Graph, profile: str, names: set[str]) -> tuple[bytes, int]:
+    data = encode(graph, profile)
+    tensors = inspect_bytes(data).tensors
+    return data, sum(tensor.size_bytes for tensor in tensors if tensor.name in names)
+
+
+def _decode_ms(data: bytes, rounds: int = 5) -> float:
+    """Return the least time of some rounds: the first one may compile."""
+    found = []
+    for _ in range(rounds):
+        start = time.perf_counter()
+        decode(data)
+        found.append(1e3 * (time.perf_counter() - start))
+    return min(found)
