@@ -1,0 +1,86 @@
+import lzma
+
+import numpy as np
+import pytest
+
+from gossamer.bench import codecs
+from gossamer.bench.codecs import RIVALS, rival_bytes
+from gossamer.bench.coding import integers_of, measure_coding
+from gossamer.codec.files import save
+from gossamer.counts import entropy_bits
+from gossamer.errors import GraphError, UnknownNameError
+from gossamer.graph import Codebook, Dense, Graph, Input, Node, Quantised, Sparse
+from gossamer.graph.ops import Linear
+
+
+def tensors(seed=2):
+    rng = np.random.default_rng(seed)
+    shapes = ((40, 30), (20, 8, 3, 3))
+    return [
+        np.where(rng.random(shape) < 0.3, rng.integers(-7, 8, shape), 0).astype(np.int64)
+        for shape in shapes
+    ]
+
+
+def test_rivals_come_near_the_entropy_and_not_below_what_is_possible():
+    values = tensors()
+    bound = sum(entropy_bits(tensor) for tensor in values) / 8
+    for name in RIVALS:
+        size = rival_bytes(name, values)
+        assert size is None or 0.9 * bound < size < 1.5 * bound + 200
+
+
+def test_huffman_takes_gaps_where_they_are_smaller():
+    sparse = np.zeros((50, 50), np.int64)
+    sparse[::7, ::9] = 3
+    assert codecs.deep_compression_bytes([sparse]) < 2500 / 8 / 2
+    assert codecs.deep_compression_bytes([np.zeros((3, 3), np.int64)]) == 0
+
+
+def test_lzma_takes_a_bitmap_where_that_is_smaller():
+    values = tensors()
+    flat = np.concatenate([tensor.ravel() for tensor in values])
+    whole = len(lzma.compress(flat.astype(np.int8).tobytes(), preset=9 | lzma.PRESET_EXTREME))
+    assert codecs.lzma_bytes(values) <= whole
+
+
+def test_what_is_not_installed_has_no_number(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "brotli", None)
+    assert rival_bytes("brotli", tensors()) is None
+    with pytest.raises(UnknownNameError, match="brotli"):
+        rival_bytes("brotly", tensors())
+
+
+def test_integers_are_those_of_the_layouts():
+    values = tensors()[0]
+    assert (integers_of(Quantised(values, np.ones(40))) == values).all()
+    book = integers_of(Codebook.from_dense(values.astype(np.float32) / 4))
+    assert (book == values).all()
+    assert integers_of(Dense(values)) is None
+    assert integers_of(Sparse.from_dense(values.astype(np.float32))) is None
+
+
+def file_of(layout, folder):
+    node = Node("y", Linear(), ("x",), {"weight": "w"})
+    graph = Graph(Input("x", (1, layout.shape[1])), (node,), "y", {"w": layout}, name="one")
+    return save(graph, folder / "one.goss")
+
+
+def test_a_network_is_measured(tmp_path):
+    values = tensors()[0]
+    path = file_of(Codebook.from_dense(values.astype(np.float32)), tmp_path)
+    record = measure_coding(path, ["huffman"])
+    assert (record.name, record.weights, record.nonzeros) == (
+        "one",
+        1200,
+        np.count_nonzero(values),
+    )
+    assert record.file_bytes["small"] == path.stat().st_size
+    assert set(record.sizes_bytes) == {"small", "fast", "huffman"}
+    assert all(0 < size < 1000 for size in record.sizes_bytes.values())
+    assert min(record.decode_ms.values()) > 0
+
+
+def test_a_network_of_floats_is_refused(tmp_path):
+    with pytest.raises(GraphError, match="codebook"):
+        measure_coding(file_of(Dense(np.ones((2, 2)) / 3), tmp_path), [])
