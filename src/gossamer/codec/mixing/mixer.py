@@ -92,7 +92,9 @@ def dot(weights: I32, start: Int, inputs: I32) -> Int:
 
 def adjust(weights: I32, start: Int, inputs: I32, error: Int) -> Int:
     """Move weights so that the same inputs would come closer to what happened."""
-    error = error * _LEARN >> 10
+    # Through memory of 32 bits, so that LLVM knows that products of 32 bits by 32 are enough.
+    inputs[INPUTS] = error * _LEARN >> 10
+    error = inputs[INPUTS]
     for i in range(INPUTS):
         weights[start + i] = weights[start + i] + (inputs[i] * error + 8192 >> 14)
     return 0

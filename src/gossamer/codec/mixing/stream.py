@@ -46,7 +46,7 @@ class MixedStream:
         weights = np.zeros((WEIGHTS // INPUTS, INPUTS), np.int32)
         weights[:, :CONTEXTS] = START_WEIGHT
         self._weights = weights.ravel()
-        self._inputs, self._bases = np.zeros(INPUTS, np.int32), np.zeros(CONTEXTS, np.int64)
+        self._inputs, self._bases = np.zeros(INPUTS + 1, np.int32), np.zeros(CONTEXTS, np.int64)
         if data is not None:
             self._state[END], self._state[POSITION] = len(self._data), 4
             self._state[LOW] = int.from_bytes(bytes(self._data[:4]).ljust(4, b"\0"), "big")
