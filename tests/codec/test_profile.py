@@ -60,3 +60,9 @@ def test_versions_and_profiles_must_agree(small_graph, version, profile):
         header["profile"] = profile
     with pytest.raises(FormatError, match="this version"):
         decode(pack(header, [bytes(s) for s in box.sections], version))
+
+
+def test_large_networks_are_made_to_be_read_fast(monkeypatch, small_graph):
+    assert unpack(encode(small_graph), Limits()).header["profile"] == "small"
+    monkeypatch.setattr(profile, "SMALL_UP_TO", 0)
+    assert unpack(encode(small_graph), Limits()).header["profile"] == "fast"

@@ -21,7 +21,7 @@ from gossamer.replacing import replacing
 
 
 def save(
-    graph: Graph, path: str | Path, *, profile: str = "small", limits: Limits | None = None
+    graph: Graph, path: str | Path, *, profile: str | None = None, limits: Limits | None = None
 ) -> Path:
     """Write a graph to a `.goss` file and return its path.
 
@@ -31,7 +31,8 @@ def save(
     Args:
         graph: a well-formed graph.
         path: of the file; an existing file is replaced.
-        profile: "small" for the fewest bytes, "fast" for the least time to read.
+        profile: "small" for the fewest bytes, "fast" for the least time to read; unless given,
+            small up to two million weights.
         limits: of the readers that the file is for; default `Limits()`.
 
     Raises:

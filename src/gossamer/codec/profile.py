@@ -75,3 +75,12 @@ PROFILES: dict[str, Callable[[Sequence[Layout]], list[Planned]]] = {
     "fast": write_fast,
     "small": write_small,
 }
+
+
+SMALL_UP_TO = 2**21
+"""Entries of all weights up to which a file is made small unless asked: that reads in a second."""
+
+
+def usual_profile(layouts: Sequence[Layout]) -> str:
+    """Return the profile that weights are written with where none is asked for."""
+    return "small" if sum(layout.size for layout in layouts) <= SMALL_UP_TO else "fast"

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from gossamer.codec.container import pack
 from gossamer.codec.header import describe, weight_names
-from gossamer.codec.profile import PROFILES
+from gossamer.codec.profile import PROFILES, usual_profile
 from gossamer.codec.streams import FORMS
 from gossamer.errors import FormatError
 from gossamer.graph import Graph, verify
 
 
-def encode(graph: Graph, profile: str = "small") -> bytes:
+def encode(graph: Graph, profile: str | None = None) -> bytes:
     """Return the `.goss` file of a graph; equal graphs give equal bytes.
 
     Args:
         graph: a well-formed graph.
-        profile: "small" for the fewest bytes, "fast" for the least time to read.
+        profile: "small" for the fewest bytes, "fast" for the least time to read; unless given,
+            small up to two million weights (`gossamer.codec.profile.SMALL_UP_TO`).
 
     Raises:
         GraphError: if the graph is not well formed.
@@ -31,11 +32,12 @@ def encode(graph: Graph, profile: str = "small") -> bytes:
         >>> decode(encode(graph)) == graph
         True
     """
-    if profile not in PROFILES:
+    if profile not in (None, *PROFILES):
         raise FormatError("unknown profile", got=profile, expected=list(PROFILES))
     verify(graph)
     names = weight_names(graph.nodes)
     layouts = [graph.weights[name] for name in names]
+    profile = profile or usual_profile(layouts)
     for name, layout in zip(names, layouts, strict=True):
         if layout.kind not in FORMS:
             raise FormatError("no form for this layout", where=f"weight {name!r}", got=layout.kind)
