@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from gossamer.compress.compress import compress
+from gossamer.compress.contract import Context
 from gossamer.compress.recipe import recipe_from_text, recipe_to_text
 from gossamer.compress.registry import PASSES
 from gossamer.errors import PassError
@@ -69,13 +70,13 @@ def test_zeros_stay_zero(name, model, data, example):
     sparse = deepcopy(model)
     with torch.no_grad():
         sparse.blocks[1].primary.weight[::2] = 0
-    result = compress(sparse, example, [short(name, 1)], data=data)
-    assert (result.model.blocks[1].primary.weight[::2] == 0).all()
+    result = short(name, 1).apply(sparse, Context(example, data, progress=False))
+    assert (result.blocks[1].primary.weight[::2] == 0).all()
 
 
 def test_same_seed_same_result(name, model, data, example):
     states = [
-        compress(model, example, [short(name, 1)], data=data, seed=3).model.state_dict()
+        short(name, 1).apply(deepcopy(model), Context(example, data, 3, False)).state_dict()
         for _ in range(2)
     ]
     assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])

@@ -6,6 +6,11 @@ PASSES = Registry(
     "pass",
     {
         "gradual-prune": "gossamer.compress.prune.gradual:GradualPrune",
+        "prune": "gossamer.compress.prune.one_shot:Prune",
+        "sparse-gpt": "gossamer.compress.prune.sparse_gpt:SparseGPT",
+        "threshold-prune": "gossamer.compress.prune.threshold:ThresholdPrune",
+        "lottery-ticket": "gossamer.compress.prune.lottery:LotteryTicket",
+        "dynamic-sparse": "gossamer.compress.prune.dynamic:DynamicSparse",
         "share-weights": "gossamer.compress.cluster.share:ShareWeights",
     },
 )

@@ -1,6 +1,6 @@
 import torch
 
-from gossamer.compress.prune.magnitude import magnitude
+from gossamer.compress.prune.criteria.magnitude import magnitude
 
 
 def test_absolute_value_without_gradient():

@@ -1,0 +1,1 @@
+"""Criteria: how much each weight matters. One signature, one table (`registry`)."""

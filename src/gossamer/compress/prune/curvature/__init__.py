@@ -1,0 +1,1 @@
+"""Second derivatives: where they come from, and what follows for the weights that stay."""
