@@ -100,3 +100,58 @@ def test_only_matched_layers_are_touched(small_parent, small_data, small_example
 def test_the_impossible_is_refused(small_parent, small_data, small_example, options, problem):
     with pytest.raises(PassError, match=f"gradual-prune: .*{problem}"):
         GradualPrune(**options).check(small_parent, Context(small_example, small_data))
+
+
+def test_removed_weights_come_back_with_their_values_until_the_end_of_the_ramp(
+    small_parent, small_data, small_example, monkeypatch
+):
+    from gossamer.compress.prune import gradual
+
+    seen, values = [], []
+    original = gradual._Pruner.__call__
+
+    def spy(self, step):
+        before = {n: layer.weight.detach().clone() for n, layer in self.layers.items()}
+        masks, removed = dict(self.masks), dict(self.removed)
+        original(self, step)
+        seen.append(torch.cat([mask.flatten() for mask in self.masks.values()]))
+        for name, layer in self.layers.items():
+            back = self.masks[name] & ~masks[name]
+            if back.any():
+                assert torch.equal(layer.weight[back], removed[name][back])
+                assert (layer.weight[back] != 0).all()
+                values.append(before[name])
+
+    monkeypatch.setattr(gradual._Pruner, "__call__", spy)
+    fast = Recipe(epochs=4, batch_size=10, learning_rate=0.3)
+    options = GradualPrune(0.7, ramp=0.5, every=1, regrow=True, min_density=0, training=fast)
+    model = options.apply(deepcopy(small_parent), Context(small_example, small_data))
+    came_back = [bool((after & ~before).any()) for before, after in pairwise(seen)]
+    assert any(came_back[:19])
+    assert not any(came_back[19:])
+    assert values
+    assert options.got(model)["sparsity"] == pytest.approx(0.7, abs=0.005)
+
+
+def test_what_was_zero_before_does_not_come_back(small_parent, small_data, small_example):
+    model = deepcopy(small_parent)
+    with torch.no_grad():
+        model[3].weight[::2] = 0
+    options = GradualPrune(0.7, ramp=1.0, every=2, regrow=True, training=SHORT)
+    options.apply(model, Context(small_example, small_data))
+    assert not model[3].weight[::2].any()
+
+
+@pytest.mark.parametrize("criterion", ["obd", "taylor", "layer-obs"])
+@pytest.mark.parametrize("granularity", ["element", "4x1", "2:4"])
+def test_other_criteria_and_granularities(
+    small_parent, small_data, small_example, criterion, granularity
+):
+    options = GradualPrune(
+        0.5, "uniform", 0.0, every=8, criterion=criterion, granularity=granularity, images=40,
+        training=SHORT,
+    )  # fmt: skip
+    model = options.apply(deepcopy(small_parent), Context(small_example, small_data))
+    assert options.got(model)["sparsity"] == pytest.approx(0.5, abs=0.1)
+    if granularity == "2:4":
+        assert int(model[3].weight.count_nonzero(1).max()) <= 2

@@ -192,14 +192,32 @@ def test_a_residual_sum_drops_the_cross_term():
 
         def forward(self, x):
             z = self.w(x)
-            z += self.a(z)
-            return z
+            return z + self.a(z)
 
     model, x = Sum().double(), normal(6, 1)
     found, exact = diagonals(model, x, torch.zeros(6, 1), squared_error, squared_error_curvature)
-    a, squares = float(model.a.weight), float(x.square().mean())
+    a, squares = model.a.weight.item(), float(x.square().mean())
     assert float(exact[0]) == pytest.approx(2 * (a + 1) ** 2 * squares)
     assert float(found[0]) == pytest.approx(2 * (a**2 + 1) * squares)
+
+
+def test_values_written_over_after_they_were_read():
+    class InPlace(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.w, self.a = nn.Linear(4, 4, bias=False), nn.Linear(4, 4, bias=False)
+
+        def forward(self, x):
+            z = self.w(x)
+            y = self.a(torch.tanh(z.clone() if torch.is_grad_enabled() else z))
+            z = z.clone() if torch.is_grad_enabled() else z
+            return torch.cat([y, z.add_(5).relu_()], 1)
+
+    model, x = InPlace().double(), normal(6, 4)
+    found, exact = diagonals(
+        model, x, torch.zeros(6, 8).double(), squared_error, squared_error_curvature
+    )
+    assert error(found[1], exact[1]) < 1e-12
 
 
 def test_a_weight_used_twice_adds_up():
@@ -269,8 +287,8 @@ def test_hutchinson_approaches_the_exact_diagonal():
 
 
 def test_unknown_operators_and_training_norms_are_named():
+    model = nn.Sequential(nn.Linear(2, 2), nn.Softmax(1))
     with pytest.raises(PassError, match=r"operator \w*softmax\w*; .*obd-hutchinson"):
-        model = nn.Sequential(nn.Linear(2, 2), nn.Softmax(1))
         backprop_diagonal(model, [(torch.ones(2, 2), torch.zeros(2).long())], [])
     norm = nn.Sequential(nn.Conv2d(1, 2, 1), nn.BatchNorm2d(2), nn.Flatten())
     with pytest.raises(PassError, match="evaluation mode"):

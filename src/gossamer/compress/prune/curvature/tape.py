@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -104,11 +104,8 @@ class Tape(TorchDispatchMode):
             for number, x in zip(inputs, tensors_of(args), strict=True)
         )
         before, recorded = args, func
-        in_place = (
-            func.overloadpacket.__name__.endswith("_") and args and (isinstance(args[0], Tensor))
-        )
-        if in_place:
-            before = (args[0].clone(), *args[1:])
+        if func.overloadpacket.__name__.endswith("_") and isinstance(args[0], Tensor):
+            before = (self._keep(args[0]), *args[1:])
             packet = getattr(torch.ops.aten, func.overloadpacket.__name__[:-1])
             recorded = getattr(packet, func._overloadname)
         out = func(*args, **kwargs)
@@ -116,6 +113,15 @@ class Tape(TorchDispatchMode):
         self._moving |= set(outputs) if any(moving) else set()
         self.calls.append(Call(recorded, before, kwargs, inputs, outputs, moving))
         return out
+
+    def _keep(self, tensor: Tensor) -> Tensor:
+        """Return a copy of what is about to be written over, and give it to those who read it."""
+        copy, number = tensor.clone(), self.number(tensor)
+        for index, call in enumerate(self.calls):
+            if number in call.inputs:
+                kept = [copy if x is tensor else x for x in call.tensors]
+                self.calls[index] = replace(call, args=tuple(_replace(call.args, iter(kept))))
+        return copy
 
 
 def tensors_of(args: Sequence[Any]) -> list[Tensor]:
