@@ -7,7 +7,7 @@ from gossamer.compress.compress import compress
 from gossamer.compress.contract import Context
 from gossamer.compress.prune.criterion import Evidence
 from gossamer.compress.prune.curvature.inputs import input_quadratics
-from gossamer.compress.prune.one_shot import Prune
+from gossamer.compress.prune.one_shot import COMPENSATIONS, Prune
 from gossamer.compress.prune.sparse_gpt import SparseGPT
 from gossamer.compress.recipe import recipe_from_text
 from gossamer.errors import PassError
@@ -31,7 +31,7 @@ def sparsity(model) -> float:
 
 
 @pytest.mark.parametrize("allocation", ["global", "uniform", "erk", "sensitivity"])
-@pytest.mark.parametrize("compensate", ["none", "inputs", "fisher"])
+@pytest.mark.parametrize("compensate", COMPENSATIONS)
 def test_gets_what_it_is_asked(small_parent, context, allocation, compensate):
     options = Prune(0.6, allocation=allocation, compensate=compensate, min_density=0, images=60)
     model = options.apply(deepcopy(small_parent), context)
@@ -64,7 +64,7 @@ def test_compensation_brings_the_outputs_of_each_layer_back(small_parent, small_
 
 
 def test_exact_obs_in_the_global_allocation_minimises_the_sum(small_parent, small_data, context):
-    # Uniform masks cost at least as much layer-wise error as those ranked over all layers.
+    # Uniform masks cost at least as much error, as a share, as those ranked over all layers.
     evidence = Evidence(small_parent, small_data.train, images=60)
     layers = {"0": small_parent[0], "3": small_parent[3], "6": small_parent[6]}
     errors = []
@@ -72,8 +72,29 @@ def test_exact_obs_in_the_global_allocation_minimises_the_sum(small_parent, smal
         step = Prune(0.6, "exact-obs", allocation=allocation, compensate="inputs", images=60)
         pruned = weights(step.apply(deepcopy(small_parent), context))
         quadratics = input_quadratics(layers, evidence)
-        errors.append(sum(q.loss(pruned[f"{name}.weight"]) for name, q in quadratics))
+        errors.append(
+            sum(
+                q.loss(pruned[f"{name}.weight"]) / q.loss(torch.zeros(q.shape))
+                for name, q in quadratics
+            )
+        )
     assert errors[0] < errors[1]
+
+
+def test_fitting_outputs_takes_in_what_the_layers_before_have_lost(small_parent, context):
+    images, _ = context.data.train.batch(torch.arange(60).numpy())
+    dense, errors = small_parent(images).detach(), {}
+    for compensate in COMPENSATIONS[:3]:
+        step = Prune(0.6, allocation="uniform", compensate=compensate, images=100)
+        model = step.apply(deepcopy(small_parent), context)
+        errors[compensate] = (model(images) - dense).square().mean().item()
+    assert errors["outputs"] < errors["inputs"] < errors["none"]
+
+
+def test_fitting_outputs_of_a_dense_network_changes_nothing(small_parent, context):
+    model = Prune(0.0, compensate="outputs", min_density=0).apply(deepcopy(small_parent), context)
+    for name, weight in weights(model).items():
+        torch.testing.assert_close(weight, weights(small_parent)[name], rtol=1e-4, atol=1e-5)
 
 
 def test_trains_on_with_zeros_held(small_parent, context):

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from gossamer.compress.contract import Context
 from gossamer.compress.layers import match_layers
 from gossamer.compress.prune.criterion import Evidence, Layers
+from gossamer.compress.prune.curvature.outputs import fit_outputs
 from gossamer.compress.prune.curvature.quadratic import refit
 from gossamer.compress.prune.granularity import parse_granularity
 from gossamer.compress.prune.mask import apply_masks
@@ -31,6 +32,7 @@ from gossamer.compress.prune.sensitivity import sensitivity_sparsities
 from gossamer.errors import PassError
 from gossamer.train.recipe import Recipe
 
+COMPENSATIONS = ("none", "outputs", *CURVATURES)
 _TRAINING = Recipe(epochs=0, learning_rate=0.01)
 
 
@@ -39,15 +41,16 @@ class Prune:
     """Score all weights, remove the lowest, move the others if asked, and train on if asked.
 
     Compensation gives the survivors the values that minimise a quadratic under the mask: of each
-    layer's output error ("inputs") or of the loss ("fisher"). ExactOBS is the criterion "exact-obs"
-    with compensation "inputs"; WoodFisher is "wood-fisher" with "fisher".
+    layer's output error with the inputs that it had ("inputs") or that it has now that the layers
+    before it are pruned ("outputs"), or of the loss ("fisher"). ExactOBS is the criterion
+    "exact-obs" with compensation "inputs"; WoodFisher is "wood-fisher" with "fisher".
 
     Args:
         sparsity: fraction of zeros over the matched layers together, 0 ≤ s < 1; of N:M, 1 − N/M.
         criterion: a name in `gossamer.compress.prune.registry.CRITERIA`.
         granularity: see `parse_granularity`.
         allocation: "global", "uniform", "erk", or "sensitivity" (measured, see `sensitivity`).
-        compensate: "none", "inputs" or "fisher".
+        compensate: "none", "inputs", "outputs" or "fisher".
         min_density: fraction of its weights that each layer keeps at least, 0…1.
         images: training pictures to look at, at most, ≥ 1.
         include: regular expressions of layer names.
@@ -73,7 +76,7 @@ class Prune:
         check_sparsity(self.name, self.sparsity, self.min_density)
         check_granularity(self.name, self.granularity, self.sparsity)
         check_allocation(self.name, self.allocation, ("sensitivity",))
-        check_choice(self.name, "compensation", self.compensate, ("none", *CURVATURES))
+        check_choice(self.name, "compensation", self.compensate, COMPENSATIONS)
         check_criterion(self.name, self.criterion, context)
         measures = self.compensate != "none" or self.allocation == "sensitivity"
         if measures and context.data is None:
@@ -88,7 +91,9 @@ class Prune:
         split = context.data.train if context.data is not None else None
         evidence = Evidence(model, split, self.images, seed=context.seed)
         masks = self._masks(layers, evidence)
-        if self.compensate != "none":
+        if self.compensate == "outputs":
+            fit_outputs(layers, masks, evidence)
+        elif self.compensate != "none":
             compensate(layers, masks, evidence, self.compensate)
         apply_masks(layers, masks)
         train_sparse(model, context, self.training, self.include, self.exclude)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from gossamer.compress.contract import Context
 from gossamer.compress.layers import match_layers
 from gossamer.compress.prune.allocation import keep_best
-from gossamer.compress.prune.criteria.surgeon import surgeon_saliency
+from gossamer.compress.prune.criteria.surgeon import LayerSurgeon
 from gossamer.compress.prune.criterion import Evidence, Layers
 from gossamer.compress.prune.curvature.inputs import input_quadratics
 from gossamer.compress.prune.curvature.quadratic import Quadratic
@@ -39,7 +39,8 @@ class SparseGPT:
 
     Source: Frantar & Alistarh, "SparseGPT", 2023, on convolutions as in their code: a filter is a
     row. Where they prune every layer equally, the layers' sparsities may come from a global ranking
-    of w²/(2·[H⁻¹]_jj) or from ERK as well. Inputs are those of the network as the pass found it.
+    by the criterion "layer-obs" or from ERK as well. Inputs are those of the network as the pass
+    found it.
 
     Args:
         sparsity: fraction of zeros over the matched layers together, 0 ≤ s < 1; of N:M, 1 − N/M.
@@ -104,9 +105,7 @@ class SparseGPT:
     def _layer_sparsities(self, layers: Layers, evidence: Evidence) -> dict[str, float]:
         scores: dict[str, Tensor] = {n: layer.weight.detach() for n, layer in layers.items()}
         if self.allocation == "global":  # the others ask for shapes only
-            quadratics = input_quadratics(layers, evidence, damping=self.damping)
-            found = {name: surgeon_saliency(quadratic) for name, quadratic in quadratics}
-            scores = {name: found[name] for name in layers}
+            scores = LayerSurgeon().scores(layers, evidence, Granularity())
         masks = keep_best(scores, self.sparsity, self.allocation, self.min_density)
         return {name: 1 - float(mask.double().mean()) for name, mask in masks.items()}
 

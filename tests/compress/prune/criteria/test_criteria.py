@@ -122,10 +122,19 @@ def test_layer_criteria_order_as_their_formulas(evidence):
     layers = layers_of(evidence)
     quadratic = dict(CURVATURES["inputs"](layers, evidence))["6"]
     weight, h = quadratic.weight[0], quadratic.curvature[0]
-    torch.testing.assert_close(scores_of("layer-obd", evidence)["6"], weight**2 * h.diagonal() / 2)
+    whole = quadratic.loss(torch.zeros(2, 32))
     torch.testing.assert_close(
-        scores_of("layer-obs", evidence)["6"], weight**2 / (2 * torch.linalg.inv(h).diagonal())
+        scores_of("layer-obd", evidence)["6"], weight**2 * h.diagonal() / 2 / whole
     )
+    torch.testing.assert_close(
+        scores_of("layer-obs", evidence)["6"],
+        weight**2 / (2 * torch.linalg.inv(h).diagonal()) / whole,
+    )
+    # What the scale of a layer's outputs is does not matter.
+    before = scores_of("layer-obs", evidence)["3"]
+    with torch.no_grad():
+        layers["3"].weight *= 7
+    torch.testing.assert_close(scores_of("layer-obs", evidence)["3"], before, rtol=1e-3, atol=0)
     # The first removal of each row is where the one-step formula is lowest.
     first = scores_of("exact-obs", evidence)["6"].argmin(1)
     assert torch.equal(first, scores_of("layer-obs", evidence)["6"].argmin(1))

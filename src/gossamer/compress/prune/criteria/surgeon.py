@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
+import torch
 from torch import Tensor
 
 from gossamer.compress.prune.criterion import Evidence, Layers
@@ -23,7 +24,7 @@ from gossamer.compress.prune.granularity import Granularity
 
 @dataclass(frozen=True)
 class LayerDiagonal:
-    """½·w²·H_jj of the layer's own output error: nothing else moves."""
+    """½·w²·H_jj of the layer's own output error, as a share of its outputs: nothing else moves."""
 
     needs_data: ClassVar[bool] = True
 
@@ -31,12 +32,12 @@ class LayerDiagonal:
         self, layers: Layers, evidence: Evidence, granularity: Granularity
     ) -> dict[str, Tensor]:
         """Return ½·w²·H_jj."""
-        return _scored(layers, input_quadratics(layers, evidence), _diagonal_saliency)
+        return _layerwise(layers, evidence, _diagonal_saliency)
 
 
 @dataclass(frozen=True)
 class LayerSurgeon:
-    """w²/(2·[H⁻¹]_jj) of the layer's own output error: the others move, once."""
+    """w²/(2·[H⁻¹]_jj) of the layer's own output error, as such a share: the others move, once."""
 
     needs_data: ClassVar[bool] = True
 
@@ -44,14 +45,15 @@ class LayerSurgeon:
         self, layers: Layers, evidence: Evidence, granularity: Granularity
     ) -> dict[str, Tensor]:
         """Return w²/(2·[H⁻¹]_jj)."""
-        return _scored(layers, input_quadratics(layers, evidence), surgeon_saliency)
+        return _layerwise(layers, evidence, surgeon_saliency)
 
 
 @dataclass(frozen=True)
 class ExactSurgeon:
     """The order in which ExactOBS removes from each filter, the others moving after each removal.
 
-    Time grows as rows · columns³. Compensate with "inputs" to have the moved weights too.
+    Losses are shares of the layer's outputs, too. Compensate with "inputs" to have the moved
+    weights as well. Time grows as rows · columns³.
     """
 
     needs_data: ClassVar[bool] = True
@@ -60,9 +62,7 @@ class ExactSurgeon:
         self, layers: Layers, evidence: Evidence, granularity: Granularity
     ) -> dict[str, Tensor]:
         """Return the running maximum of the losses."""
-        return _scored(
-            layers, input_quadratics(layers, evidence), lambda q: removal_scores(q, granularity)
-        )
+        return _layerwise(layers, evidence, lambda q: removal_scores(q, granularity))
 
 
 @dataclass(frozen=True)
@@ -114,3 +114,19 @@ def _scored(
 ) -> dict[str, Tensor]:
     found = {name: score(quadratic) for name, quadratic in quadratics}
     return {name: found[name] for name in layers}
+
+
+def _layerwise(
+    layers: Layers, evidence: Evidence, score: Callable[[Quadratic], Tensor]
+) -> dict[str, Tensor]:
+    """Return scores as shares of what the whole layer gives out.
+
+    The scale of a layer's outputs says nothing where a norm follows, and would decide everything
+    where layers are ranked together.
+    """
+
+    def share(quadratic: Quadratic) -> Tensor:
+        whole = quadratic.loss(torch.zeros(quadratic.shape))
+        return score(quadratic) / (whole or 1.0)
+
+    return _scored(layers, input_quadratics(layers, evidence), share)
