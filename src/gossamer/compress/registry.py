@@ -11,6 +11,7 @@ PASSES = Registry(
         "threshold-prune": "gossamer.compress.prune.threshold:ThresholdPrune",
         "lottery-ticket": "gossamer.compress.prune.lottery:LotteryTicket",
         "dynamic-sparse": "gossamer.compress.prune.dynamic:DynamicSparse",
+        "penalise": "gossamer.compress.prune.penalise:Penalise",
         "share-weights": "gossamer.compress.cluster.share:ShareWeights",
     },
 )
