@@ -133,7 +133,7 @@ class _Mover:
                 self._move(name, layer.weight, fraction, step.optimiser)
 
     def _move(self, name: str, weight: Tensor, fraction: float, optimiser: optim.Optimizer) -> None:
-        mask, allowed = self.masks[name], self.allowed[name].to(weight.device)
+        mask, allowed = (m[name].to(weight.device) for m in (self.masks, self.allowed))
         moved = moved_mask(mask, weight, self._promise(weight), fraction, allowed)
         self.masks[name] = moved
         # The new ones start from zero and without a past, as masked weights are.

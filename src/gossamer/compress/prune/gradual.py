@@ -135,7 +135,7 @@ class _Pruner:
         """Give removed weights the values that they had; where they are masked they are zero."""
         with torch.no_grad():
             for name, values in self.removed.items():
-                self.layers[name].weight.add_(values)
+                self.layers[name].weight.add_(values.to(self.layers[name].weight.device))
 
     def __call__(self, step: Step) -> None:
         done, ramp = step.index + 1, max(1, round(self.options.ramp * step.total))

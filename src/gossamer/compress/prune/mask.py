@@ -25,7 +25,8 @@ def apply_masks(
     """
     with torch.no_grad():
         for name, mask in masks.items():
-            weight, dead = layers[name].weight, ~mask
+            weight = layers[name].weight
+            dead = ~mask.to(weight.device)
             weight.masked_fill_(dead, 0.0)
             forget(optimiser, weight, dead)
 
@@ -80,8 +81,7 @@ class HoldZeros:
 
     def hold(self, optimiser: optim.Optimizer) -> None:
         """Mask weights and momenta."""
-        masks = {n: mask.to(self.layers[n].weight.device) for n, mask in self.masks.items()}
-        apply_masks(self.layers, masks, optimiser)
+        apply_masks(self.layers, self.masks, optimiser)
 
     def attach(self, optimiser: optim.Optimizer) -> torch.utils.hooks.RemovableHandle:
         """Mask after every step of an optimiser in a training loop of your own.
