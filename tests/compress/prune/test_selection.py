@@ -1,6 +1,6 @@
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
@@ -26,6 +26,7 @@ def magnitudes(layers) -> dict[str, torch.Tensor]:
 
 @pytest.mark.parametrize("text", TEXTS)
 @pytest.mark.parametrize("allocation", ["global", "uniform", "erk"])
+@settings(max_examples=15)
 @given(seed=st.integers(0, 50), percent=st.integers(0, 95))
 def test_units_live_and_die_together_and_no_more_is_removed_than_asked(
     text, allocation, seed, percent

@@ -17,7 +17,7 @@ ELEMENT = Granularity()
 
 @pytest.fixture
 def evidence(small_parent, small_data) -> Evidence:
-    return Evidence(deepcopy(small_parent), small_data.train, images=40, batch_size=16)
+    return Evidence(deepcopy(small_parent), small_data.train, images=40, batch_size=25)
 
 
 def layers_of(evidence: Evidence) -> dict[str, nn.Conv2d | nn.Linear]:
@@ -50,7 +50,7 @@ def test_scores_have_the_shapes_and_leave_the_model_alone(name, training, eviden
     assert all(torch.equal(score, again[n]) for n, score in scores.items())
 
 
-@pytest.mark.parametrize("name", list(CRITERIA))
+@pytest.mark.parametrize("name", [name for name in CRITERIA if name != "obd-exact"])  # slow
 @pytest.mark.parametrize("text", ["element", "4x1", "1x4", "2:4", "filter"])
 def test_every_criterion_goes_with_every_granularity(name, text, evidence):
     granularity, layers = parse_granularity(text), layers_of(evidence)
