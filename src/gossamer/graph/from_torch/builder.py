@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from pathlib import PurePath
 from typing import Any
 
 import numpy as np
 from torch import Tensor, fx, nn
 
 from gossamer.errors import UnsupportedOperatorError
+from gossamer.graph.from_torch.traced_call import TracedCall
 from gossamer.graph.graph import Node
 from gossamer.graph.layouts import Dense, Layout
 from gossamer.graph.ops import ChannelPermute, Conv2d, Flatten, Op
 
 Sizes = tuple[int | str, ...]
-
-_LINE = re.compile(r'File "([^"]+)", line (\d+)')
 
 
 @dataclass(frozen=True)
@@ -88,8 +85,8 @@ class Builder:
         return name
 
 
-class Call:
-    """One operator of the trace, with its arguments by name.
+class Call(TracedCall):
+    """One operator of the trace, and what its arguments have become.
 
     Args:
         builder: where nodes go.
@@ -97,24 +94,8 @@ class Call:
     """
 
     def __init__(self, builder: Builder, node: fx.Node) -> None:
-        self.builder, self.node = builder, node
-        schema = getattr(node.target, "_schema", None)
-        self.arguments: dict[str, Any] = dict(node.kwargs)
-        for position, argument in enumerate(schema.arguments if schema else ()):
-            if position < len(node.args):
-                self.arguments[argument.name] = node.args[position]
-            else:
-                self.arguments.setdefault(argument.name, argument.default_value)
-
-    def __getitem__(self, name: str) -> Any:
-        return self.arguments[name]
-
-    @property
-    def path(self) -> str:
-        """Where in the model: the path of the innermost module, "" for the network itself."""
-        stack = self.node.meta.get("nn_module_stack") or {}
-        path = str(list(stack.values())[-1][0]) if stack else ""
-        return "" if path.startswith("_empty") else path.split("@")[0]
+        super().__init__(node)
+        self.builder = builder
 
     def is_value(self, argument: Any) -> bool:
         """Whether an argument depends on the network's input."""
@@ -182,15 +163,6 @@ class Call:
     def unsupported(self, reason: str = "is not in the graph") -> UnsupportedOperatorError:
         """Return the error that names the operator and its place in the model."""
         return UnsupportedOperatorError(f"operator {self.node.target} {reason}", where=self.place)
-
-    @property
-    def place(self) -> str:
-        """The module's path and the line of the source, as far as they are known."""
-        place = f"module {self.path!r}" if self.path else "the network itself"
-        for file, line in reversed(_LINE.findall(self.node.meta.get("stack_trace") or "")):
-            if "torch" not in PurePath(file).parts:
-                return f"{place}, {PurePath(file).name} line {line}"
-        return place
 
     def _regroup(self, value: Regrouped) -> str:
         if value.order.ndim != 1:

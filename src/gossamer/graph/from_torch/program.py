@@ -108,12 +108,29 @@ def traces(model: nn.Module, example: np.ndarray) -> Iterator[ExportedProgram]:
             yield program
     if not found:
         assert error is not None
-        raise UnsupportedOperatorError(
-            "torch.export cannot follow the module",
-            where=type(model).__name__,
-            got=_first_line(error),
-            hint="the path through the network must not depend on the data",
-        )
+        raise _cannot_follow(model, error)
+
+
+def fixed_trace(model: nn.Module, x: Tensor) -> ExportedProgram:
+    """Return the trace of a module in its own mode, all sizes fixed.
+
+    Raises:
+        UnsupportedOperatorError: if `torch.export` cannot follow the module.
+    """
+    try:
+        with torch.no_grad(), _quiet():
+            return torch.export.export(model, (x,), strict=False)
+    except Exception as problem:
+        raise _cannot_follow(model, problem) from None
+
+
+def _cannot_follow(model: nn.Module, error: Exception) -> UnsupportedOperatorError:
+    return UnsupportedOperatorError(
+        "torch.export cannot follow the module",
+        where=type(model).__name__,
+        got=_first_line(error),
+        hint="the path through the network must not depend on the data",
+    )
 
 
 @contextmanager

@@ -1,0 +1,1 @@
+"""Channel removal: what must go together, what goes, and cutting it out for good."""
