@@ -60,7 +60,7 @@ def test_gives_a_plain_module_and_leaves_the_parent(name, epochs, model, data, e
     assert not torch.equal(result.model(example), model(example))
     entry = result.ledger.entries[0]
     assert entry.got
-    assert entry.after.parameters == entry.before.parameters
+    assert entry.after.parameters <= entry.before.parameters
     for module in result.model.modules():
         assert not module._forward_hooks
         assert not module._forward_pre_hooks
@@ -69,9 +69,9 @@ def test_gives_a_plain_module_and_leaves_the_parent(name, epochs, model, data, e
 def test_zeros_stay_zero(name, model, data, example):
     sparse = deepcopy(model)
     with torch.no_grad():
-        sparse.blocks[1].primary.weight[::2] = 0
+        sparse.blocks[1].primary.weight[:, :, ::2] = 0
     result = short(name, 1).apply(sparse, Context(example, data, progress=False))
-    assert (result.blocks[1].primary.weight[::2] == 0).all()
+    assert (result.blocks[1].primary.weight[:, :, ::2] == 0).all()
 
 
 def test_same_seed_same_result(name, model, data, example):

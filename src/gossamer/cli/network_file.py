@@ -50,12 +50,16 @@ class NetworkFile:
 
 def save_network(path: str | Path, file: NetworkFile) -> None:
     """Write a network; replaces the file in one step."""
+    from gossamer.compress.widths import changed, numbers
+    from gossamer.nets.create import create_model
     from gossamer.train.checkpoint import write_tensors
 
+    fresh = create_model(file.network, **file.options)
     notes = {
         "network": file.network,
         "options": file.options,
         "record": file.record.to_dict() if file.record else None,
+        "widths": changed(numbers(fresh), numbers(file.model)),
     }
     write_tensors(path, file.model.state_dict(), notes)
 
@@ -68,6 +72,7 @@ def load_network(name_or_path: str, weights: str | Path | None = None) -> Networ
         SpecError: if nothing says which network it is, or two things disagree.
         UnknownNameError: if there is no such network.
     """
+    from gossamer.compress.widths import resize
     from gossamer.nets.create import create_model
 
     name, path = (None, name_or_path) if weights is None else (name_or_path, weights)
@@ -76,6 +81,8 @@ def load_network(name_or_path: str, weights: str | Path | None = None) -> Networ
     options = dict(notes.get("options") or {})
     record = InputRecord.from_dict(notes["record"]) if notes.get("record") else None
     model = create_model(network, **options)
+    if notes.get("widths"):
+        resize(model, tensors, notes["widths"], where=path)
     try:
         model.load_state_dict(tensors)
     except RuntimeError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -31,8 +31,8 @@ class CompressResult:
     """What `compress` gives.
 
     Args:
-        model: of the parent's class, with zeros and shared values in its weights; on the CPU, in
-            evaluation mode.
+        model: of the parent's class, with zeros and shared values in its weights, or with fewer
+            channels; on the CPU, in evaluation mode.
         ledger: one entry a pass.
     """
 
@@ -123,19 +123,21 @@ def _run(
         if previous is not None
         else _judge(model, context, evaluate)
     )
-    model = step.apply(model, context).eval()
+    told: dict[str, float | str] = {}
+    model = step.apply(model, replace(context, tell=told.__setitem__)).eval()
     if context.data is not None:
         reestimate_norms(model, context.data.train, seed=context.seed)
     after, accuracy_after = _judge(model, context, evaluate)
     entry = LedgerEntry(
         name=step.name,
         asked=options_to_dict(step),
-        got=step.got(model),
+        got={**{k: v for k, v in told.items() if not isinstance(v, str)}, **step.got(model)},
         before=before,
         after=after,
         accuracy_before=accuracy_before,
         accuracy_after=accuracy_after,
         time_s=perf_counter() - start,
+        notes={key: said for key, said in told.items() if isinstance(said, str)},
     )
     return model, entry
 

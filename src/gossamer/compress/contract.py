@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
@@ -11,6 +11,10 @@ from torch import Tensor, nn
 from gossamer.errors import PassError
 from gossamer.train.data import Data
 from gossamer.train.recipe import Recipe
+
+
+def _unheard(key: str, said: float | str) -> None:
+    """Take no note."""
 
 
 @dataclass(frozen=True)
@@ -22,12 +26,15 @@ class Context:
         data: for retraining and for the statistics of norms; None without.
         seed: of everything random; it replaces the seed of training recipes.
         progress: show bars on a terminal.
+        tell: takes what a pass found while it worked: a number under the name that it is to have
+            in the ledger beside what was asked, or a sentence under the name of a layer.
     """
 
     example_inputs: Tensor
     data: Data | None = None
     seed: int = 0
     progress: bool = True
+    tell: Callable[[str, float | str], None] = _unheard
 
 
 class Pass(Protocol):
@@ -40,7 +47,7 @@ class Pass(Protocol):
         ...
 
     def apply(self, model: nn.Module, context: Context) -> nn.Module:
-        """Change the model and return it."""
+        """Return the changed model: the one given, or another of its class."""
         ...
 
     def got(self, model: nn.Module) -> Mapping[str, float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from gossamer.compress.measure import Measurement
@@ -22,6 +22,7 @@ class LedgerEntry:
         accuracy_before: 0…1, or None where nothing measured it.
         accuracy_after: likewise.
         time_s: seconds, evaluation included.
+        notes: layer → what the pass says about it.
     """
 
     name: str
@@ -32,6 +33,7 @@ class LedgerEntry:
     accuracy_before: float | None
     accuracy_after: float | None
     time_s: float
+    notes: Mapping[str, str] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for JSON."""
@@ -51,7 +53,7 @@ class LedgerEntry:
             f"accuracy {_percent(self.accuracy_before)} → {_percent(self.accuracy_after)}; "
             f"nonzeros {self.before.nonzeros:,} → {self.after.nonzeros:,}; "
             f"effective MACs {self.before.effective_macs:,} → {self.after.effective_macs:,}; "
-            f"{self.time_s:.1f} s"
+            f"{self.time_s:.1f} s" + "".join(f"\n  {k}: {v}" for k, v in self.notes.items())
         )
 
 

@@ -5,6 +5,7 @@ from gossamer.registry import Registry
 PASSES = Registry(
     "pass",
     {
+        "remove-channels": "gossamer.compress.channels.remove:RemoveChannels",
         "gradual-prune": "gossamer.compress.prune.gradual:GradualPrune",
         "prune": "gossamer.compress.prune.one_shot:Prune",
         "sparse-gpt": "gossamer.compress.prune.sparse_gpt:SparseGPT",

@@ -11,6 +11,7 @@ from torch import nn
 from gossamer.compress.contract import Pass
 from gossamer.compress.ledger import LedgerEntry
 from gossamer.compress.recipe import recipe_to_dict
+from gossamer.compress.widths import changed, numbers, resize
 from gossamer.errors import PassError
 from gossamer.train.checkpoint import read_tensors, write_tensors
 
@@ -30,11 +31,12 @@ class PassStore:
 
     def __init__(self, folder: Path, model: nn.Module, recipe: Sequence[Pass], seed: int) -> None:
         self.folder, self.recipe, self.seed = folder, recipe, seed
-        self.parent = _fingerprint(model)
+        self.parent, self.numbers = _fingerprint(model), numbers(model)
 
     def save(self, index: int, model: nn.Module, entry: LedgerEntry) -> None:
         """Store the network after pass `index`."""
-        notes = {**self._origin(index), "entry": entry.to_dict()}
+        widths = changed(self.numbers, numbers(model))
+        notes = {**self._origin(index), "entry": entry.to_dict(), "widths": widths}
         write_tensors(self._path(index), model.state_dict(), notes)
 
     def restore(self, model: nn.Module) -> tuple[LedgerEntry, ...]:
@@ -45,7 +47,7 @@ class PassStore:
             DataError: if a file is damaged.
         """
         entries: list[LedgerEntry] = []
-        tensors = None
+        tensors, widths = None, {}
         while len(entries) < len(self.recipe) and (path := self._path(len(entries))).exists():
             tensors, notes = read_tensors(path)
             if {key: notes.get(key) for key in self._origin(0)} != self._origin(len(entries)):
@@ -54,9 +56,10 @@ class PassStore:
                     where=path,
                     hint="remove the folder, or compress without resume",
                 )
+            widths = notes.get("widths", {})
             entries.append(LedgerEntry.from_dict(notes["entry"]))
         if tensors is not None:
-            model.load_state_dict(tensors)
+            resize(model, tensors, widths, where=self.folder).load_state_dict(tensors)
         return tuple(entries)
 
     def _path(self, index: int) -> Path:

@@ -133,9 +133,8 @@ class Flow:
                 self.frozen.append((found, reason))
 
     def tie(self, first: Tensor, second: Tensor, reason: str) -> None:
-        """Tie two arrays of one shape; what meets "no channel" has to stay."""
-        pair = torch.stack([first.expand(second.shape), second.expand(first.shape)])
-        a, b = (part.numpy() for part in pair.reshape(2, -1))
+        """Tie two arrays, broadcast to one shape; what meets "no channel" has to stay."""
+        a, b = (part.reshape(-1).numpy() for part in torch.broadcast_tensors(first, second))
         bare = (a == 0) != (b == 0)
         if bare.any():
             self.freeze(torch.from_numpy((a + b)[bare]), reason)

@@ -79,6 +79,7 @@ def _split(flow: Flow, call: TracedCall) -> Any:
             flow.count(call.path, (size,), (counted,))
         return made
     flow.count(call.path, (sizes[0],), (places[0],))
+    flow.count(call.path, (sum(sizes),), (slabs(source, axis),))
     if len(set(sizes)) > 1:
         flow.freeze(source, f"{place(call)}, which splits unevenly")
         return made

@@ -8,6 +8,9 @@ import numpy as np
 from torch import Tensor
 
 from gossamer.compress.channels.units import Structure
+from gossamer.registry import Registry
+
+CRITERIA = Registry("criterion", {"magnitude": "gossamer.compress.prune.magnitude:magnitude"})
 
 Criterion = Callable[[Tensor], Tensor]
 

@@ -1,0 +1,130 @@
+"""The pass that removes channels and retrains."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from torch import nn
+
+from gossamer.compress.channels.removal import Removal, remove_channels
+from gossamer.compress.channels.score import CRITERIA
+from gossamer.compress.channels.search import Holds, Search
+from gossamer.compress.channels.select import MEASURES, Share
+from gossamer.compress.contract import Context, check_data
+from gossamer.compress.layers import match_layers
+from gossamer.compress.prune.allocation import ALLOCATIONS
+from gossamer.compress.prune.mask import apply_masks
+from gossamer.errors import PassError
+from gossamer.train.fit import fit
+from gossamer.train.recipe import Recipe
+from gossamer.train.step import Step
+
+_TRAINING = Recipe(epochs=20, learning_rate=0.05)
+
+
+@dataclass(frozen=True)
+class RemoveChannels:
+    """Remove the least important channels for good, then train the rest; zeros stay zero.
+
+    What is added, multiplied, normalised or moved together goes together; a channel's score is the
+    sum over all weights that go with it. What an operator without a rule reads stays, and the
+    ledger says so. `gossamer.compress.channels.removal.remove_channels` is the function behind it.
+
+    Source: Fang et al., "DepGraph: Towards Any Structural Pruning", 2023. They find what belongs
+    together by rules from layer to layer; here every element of every value of the exported graph
+    has a label, and operators that move elements are run on the labels.
+
+    Args:
+        of: what the amount is a share of: "macs" (of convolutions and linear layers) or "channels"
+            (outputs of convolutions).
+        amount: share to remove, 0 ≤ a < 1; as few channels go as reach it.
+        allocation: "global" (one ranking) or "uniform" (the same share of each group of layers).
+        min_density: fraction of its channels that each group of layers keeps at least, 0…1.
+        multiple: widths are rounded up to multiples of this, ≥ 1, for kernels that like them.
+        criterion: name of the importance of one weight.
+        include: regular expressions of the layers whose output channels may go.
+        exclude: regular expressions of layers whose output channels stay.
+        training: how to retrain.
+    """
+
+    name: ClassVar[str] = "remove-channels"
+
+    of: str = "macs"
+    amount: float = 0.5
+    allocation: str = "global"
+    min_density: float = 0.1
+    multiple: int = 1
+    criterion: str = "magnitude"
+    include: tuple[str, ...] = (".*",)
+    exclude: tuple[str, ...] = ()
+    training: Recipe = _TRAINING
+
+    def check(self, model: nn.Module, context: Context) -> None:
+        """Raise PassError if the pass cannot do what it is asked."""
+        self._check_options()
+        check_data(self.name, self.training, context)
+        Search(model, context.example_inputs, self._holds(model)).structure(self.share)
+
+    def apply(self, model: nn.Module, context: Context) -> nn.Module:
+        """Return a smaller network; the given one stays as it is."""
+        made = remove_channels(
+            model,
+            context.example_inputs,
+            self.share,
+            criterion=CRITERIA[self.criterion],
+            holds=self._holds(model),
+        )
+        _report(made, context)
+        if context.data is not None:
+            layers = match_layers(made.model, (".*",), (), where=self.name)
+            masks = {name: layer.weight != 0 for name, layer in layers.items()}
+
+            def keep_zeros(step: Step) -> None:
+                apply_masks(layers, masks, step.optimiser)
+
+            training = replace(self.training, seed=context.seed)
+            hooks = (keep_zeros,)
+            fit(made.model, context.data, training, progress=context.progress, after_step=hooks)
+        return made.model
+
+    def got(self, model: nn.Module) -> Mapping[str, float]:
+        """Return nothing: what went cannot be seen on what is left, `apply` tells it."""
+        return {}
+
+    @property
+    def share(self) -> Share:
+        """How much is to go."""
+        return Share(self.of, self.amount, self.allocation, self.min_density, self.multiple)
+
+    def _holds(self, model: nn.Module) -> Holds:
+        free = match_layers(model, self.include, self.exclude, where=self.name)
+        return lambda name: name not in free
+
+    def _check_options(self) -> None:
+        for label, value, known in (
+            ("measure", self.of, MEASURES),
+            ("allocation", self.allocation, ALLOCATIONS),
+            ("criterion", self.criterion, tuple(CRITERIA)),
+        ):
+            if value not in known:
+                raise PassError(f"unknown {label}", where=self.name, got=value, expected=known)
+        for label, value in (("amount", self.amount), ("min_density", self.min_density)):
+            if not 0 <= value < 1:
+                raise PassError(
+                    f"{label} out of range", where=self.name, got=value, expected="0 ≤ x < 1"
+                )
+        if self.multiple < 1:
+            raise PassError(
+                "multiple out of range", where=self.name, got=self.multiple, expected="≥ 1"
+            )
+
+
+def _report(made: Removal, context: Context) -> None:
+    """Tell what went, and what had to stay."""
+    context.tell("channels_removed", made.before.removed(made.after, "channels"))
+    context.tell("macs_removed", made.before.removed(made.after, "macs"))
+    for layer, reason in made.frozen.items():
+        if reason != "the output":
+            context.tell(layer, f"channels stay: {reason}")
