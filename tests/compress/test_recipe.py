@@ -30,7 +30,7 @@ def test_round_trips(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["deep-compression", "digits"])
-def test_shipped_recipes_prune_then_share(name):
+def test_two_shipped_recipes_prune_then_share(name):
     prune, share = load_recipe(name)
     assert isinstance(prune, GradualPrune)
     assert isinstance(share, ShareWeights)
@@ -38,8 +38,11 @@ def test_shipped_recipes_prune_then_share(name):
 
 
 def test_the_shipped_ones():
-    assert shipped_recipes() == ["deep-compression", "digits", "gradual", "one-shot"]
-    assert all(load_recipe(name) for name in shipped_recipes())
+    known = ["channels", "deep-compression", "digits", "gradual", "one-shot"]
+    assert shipped_recipes() == known
+    assert all(load_recipe(name) for name in known)
+    (step,) = load_recipe("channels")
+    assert (step.name, step.of, step.amount) == ("remove-channels", "macs", 0.5)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +73,7 @@ def test_unusable_text_is_a_named_error(text, error, problem):
 
 
 def test_unknown_names_and_missing_files(tmp_path):
-    with pytest.raises(UnknownNameError, match="known: deep-compression, digits"):
+    with pytest.raises(UnknownNameError, match="known: channels, deep-compression, digits"):
         load_recipe("nothing")
     with pytest.raises(DataError, match="cannot read the recipe"):
         load_recipe(tmp_path / "none.yaml")

@@ -87,7 +87,9 @@ def _join(flow: Flow, call: TracedCall, first: Tensor, second: Tensor) -> Tensor
     if theirs_repeats:
         flow.freeze(second, place(call))
     if ours_repeats or theirs_repeats:
-        return nothing(shape) if ours_repeats and theirs_repeats else theirs if ours_repeats else ours
+        return (
+            nothing(shape) if ours_repeats and theirs_repeats else theirs if ours_repeats else ours
+        )
     flow.tie(ours, theirs, place(call))
     return torch.where((ours > 0) & (theirs > 0), ours, 0) if bool((theirs == 0).any()) else ours
 

@@ -44,7 +44,8 @@ class LayerUse:
         inputs: labels of the input channels (C,).
         rows: labels of the output channels (K,).
         columns: labels of the weight's input axis (C/G,).
-        positions: places of one image at which the weight is applied.
+        positions: places of one image at which the weight is applied; 0 for a call that is made in
+            training only.
         convolution: whether it is one.
     """
 

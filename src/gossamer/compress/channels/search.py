@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 import torch
@@ -51,7 +50,7 @@ class Search:
         """
         while True:
             structure = self.structure(share)
-            weights = dict(self.model.named_parameters())
+            weights = {**dict(self.model.named_parameters()), **dict(self.model.named_buffers())}
             removed = choose_units(structure, unit_scores(structure, weights, criterion), share)
             cut, error = self._attempt(structure, removed)
             if cut is not None:

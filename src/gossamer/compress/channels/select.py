@@ -10,7 +10,6 @@ import numpy as np
 from gossamer.compress.channels.units import Structure
 from gossamer.compress.channels.work import Work, work
 
-
 MEASURES = ("channels", "macs")
 
 

@@ -118,7 +118,10 @@ def _reasons(flow: Flow, root: np.ndarray) -> dict[str, str]:
             why.setdefault(int(label), reason)
     reasons = {}
     for layer in flow.layers:
-        found = [why[label] for label in np.unique(root[layer.rows]).tolist() if label in why]
+        roots = np.unique(root[layer.rows]).tolist()
+        found = [why[label] for label in roots if label in why]
+        if len(roots) == 1 < len(layer.rows):
+            found.append("all its channels hang together")
         if found:
             reasons.setdefault(layer.weight, found[0])
     return reasons

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -46,9 +47,9 @@ def follow(model: nn.Module, example: Tensor) -> Flow:
     unseen = {names[name] for name, _ in model.named_parameters()} - set(flow.tensors)
     if unseen:
         training = fixed_trace(model.train(), torch.cat([example, example]))
-        layers = flow.layers.copy()
+        count = len(flow.layers)
         _walk(flow, training, names)
-        flow.layers[:] = layers  # what runs in training only is no work to count
+        flow.layers[count:] = [replace(layer, positions=0) for layer in flow.layers[count:]]
         model.eval()
     return flow
 

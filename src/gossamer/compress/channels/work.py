@@ -34,6 +34,8 @@ def work(structure: Structure, removed: np.ndarray) -> Work:
     channels = macs = 0
     seen: set[str] = set()
     for layer in structure.flow.layers:
+        if not layer.positions:
+            continue
         shape = structure.flow.shapes[layer.weight]
         sizes = [_left(structure, layer.weight, axis, removed) for axis in range(len(shape))]
         macs += prod(sizes) * layer.positions
@@ -45,11 +47,10 @@ def work(structure: Structure, removed: np.ndarray) -> Work:
 
 def kept_axes(structure: Structure, removed: np.ndarray) -> Mapping[tuple[str, int], np.ndarray]:
     """Return for each axis that loses something the places that stay, in order."""
-    kept = {
-        key: np.flatnonzero((units < 0) | ~removed[units])
-        for key, units in structure.unit_of.items()
+    kept = {key: np.flatnonzero(_stays(units, removed)) for key, units in structure.unit_of.items()}
+    return {
+        key: places for key, places in kept.items() if len(places) < len(structure.unit_of[key])
     }
-    return {key: places for key, places in kept.items() if len(places) < len(structure.unit_of[key])}
 
 
 def _left(structure: Structure, name: str, axis: int, removed: np.ndarray) -> int:
@@ -58,4 +59,8 @@ def _left(structure: Structure, name: str, axis: int, removed: np.ndarray) -> in
 
 
 def _kept(units: np.ndarray, removed: np.ndarray) -> int:
-    return int(((units < 0) | ~removed[units]).sum())
+    return int(_stays(units, removed).sum())
+
+
+def _stays(units: np.ndarray, removed: np.ndarray) -> np.ndarray:
+    return ~np.append(removed, False)[units]  # unit −1 is the appended one
