@@ -91,8 +91,9 @@ def _checked(model: nn.Module, stored: object, where: object) -> list[tuple[str,
     for path, own in items:
         for name, value in own.items() if isinstance(own, dict) else [("", own)]:
             old = known.get(path, {}).get(name)
+            listed: list[Any] = value if isinstance(value, list) else [value]
             same = _is_number(value) and isinstance(value, list) == isinstance(old, list)
-            if old is None or not same or min(value if isinstance(value, list) else [value]) < 0:
+            if old is None or not same or min(listed) < 0:
                 raise DataError(
                     "its widths are not those of this network",
                     where=where,

@@ -35,10 +35,11 @@ def elementwise(flow: Flow, call: TracedCall) -> Any:
     values = [flow.values[node] for node in nodes]
     values = [value for value in values if isinstance(value, Tensor | Weights)]
     shape = tuple(call.node.meta["val"].shape)
-    if values and all(isinstance(value, Weights) for value in values):
-        return _weights(flow, call, values, shape)
     if not values:
         return nothing(shape)
+    weights = [value for value in values if isinstance(value, Weights)]
+    if len(weights) == len(values):
+        return _weights(flow, call, weights, shape)
     first, *others = sorted(values, key=lambda value: isinstance(value, Weights))
     assert isinstance(first, Tensor)
     for value in others:

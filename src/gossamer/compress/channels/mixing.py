@@ -16,7 +16,7 @@ _PER_CHANNEL = ("weight", "bias", "running_mean", "running_var")
 
 def _channel_norm(flow: Flow, call: TracedCall) -> Any:
     """Batch and instance norm, PReLU: each channel by itself."""
-    labels = flow.values[call.arguments.get("input", call.arguments.get("self"))]
+    labels = flow.values[call["input" if "input" in call.arguments else "self"]]
     if set(varying(labels)) - {1}:
         flow.freeze(labels, place(call))
     channels = line(labels, 1)

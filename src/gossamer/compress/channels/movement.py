@@ -16,7 +16,7 @@ from gossamer.graph.from_torch.traced_call import TracedCall
 def _move(flow: Flow, call: TracedCall) -> Any:
     """Run the operator on labels, and note the sizes that its arguments may state."""
     values = [flow.values[node] for node in call.node.all_input_nodes]
-    if len(values) == 1 and isinstance(values[0], Weights) and _turns(call):
+    if isinstance(values[0], Weights) and str(call.node.target) in _TURNS:
         return _turned(call, values[0])
     made = _run(flow, call)
     if isinstance(made, tuple | list):
@@ -33,15 +33,11 @@ def _run(flow: Flow, call: TracedCall) -> Any:
     return target(*args, **kwargs)  # type: ignore[operator]
 
 
-def _turns(call: TracedCall) -> bool:
-    return str(call.node.target) in ("aten.permute.default", "aten.t.default", "aten.transpose.int")
-
-
 def _turned(call: TracedCall, value: Weights) -> Weights:
-    """Exchange the axes of a parameter."""
-    probe = torch.empty([axis + 2 for axis in range(len(value.axes))], device="meta")
+    """Exchange the axes of a parameter: sizes that all differ tell which axis went where."""
+    probe = torch.empty(range(len(value.axes)), device="meta")
     args = fx.map_arg(call.node.args, lambda node: probe)
-    order = [size - 2 for size in call.node.target(*args).shape]  # type: ignore[operator]
+    order = call.node.target(*args).shape  # type: ignore[operator]
     return Weights(value.name, tuple(value.axes[axis] for axis in order))
 
 
@@ -115,18 +111,26 @@ def _pad(flow: Flow, call: TracedCall) -> Any:
         axis = source.ndim - 1 - number
         low, high = [*amounts, *[0] * (2 * source.ndim)][2 * number : 2 * number + 2]
         if axis in varying(source):
-            padded = [flow.ties.fresh(max(0, count)) for count in (low, high)]
-            before, after = (torch.from_numpy(labels) for labels in padded)
-            shapes = [[*source.shape[:axis], len(p), *source.shape[axis + 1 :]] for p in padded]
-            parts = (along(before, shapes[0], axis), source, along(after, shapes[1], axis))
-            flow.count(call.path, (low, high), (before[:, None], after[:, None]))
-            for count, labels in ((low, before), (high, after)):
-                flow.count(call.path, (count,), (labels[:, None],))
-            source = compact(torch.cat(parts, axis))
+            source = _widened(flow, call, source, axis, (low, high))
     if min(amounts) < 0 or len(varying(source)) > 1:
         flow.freeze(source, place(call))
         return nothing(shape)
     return compact(_stretched(source, shape))
+
+
+def _widened(
+    flow: Flow, call: TracedCall, source: Tensor, axis: int, amounts: tuple[int, int]
+) -> Tensor:
+    """Return an array with new labels before and behind those along an axis."""
+    parts, counted = [], []
+    for amount in amounts:
+        labels = torch.from_numpy(flow.ties.fresh(max(0, amount)))
+        shape = [*source.shape[:axis], len(labels), *source.shape[axis + 1 :]]
+        parts.append(along(labels, shape, axis))
+        counted.append(labels[:, None])
+        flow.count(call.path, (amount,), counted[-1:])
+    flow.count(call.path, amounts, counted)
+    return compact(torch.cat([parts[0], source, parts[1]], axis))
 
 
 def _stretched(labels: Tensor, shape: Sequence[int]) -> Tensor:
@@ -161,6 +165,7 @@ def _getitem(flow: Flow, call: TracedCall) -> Any:
 
 
 _VIEWS = (torch.ops.aten.view.default, torch.ops.aten._unsafe_view.default)
+_TURNS = ("aten.permute.default", "aten.t.default", "aten.transpose.int")
 _RESHAPES = "view.default reshape.default _unsafe_view.default flatten.using_ints unflatten.int"
 _MOVES = (
     "squeeze.default squeeze.dim squeeze.dims unsqueeze.default permute.default transpose.int "

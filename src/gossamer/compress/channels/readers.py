@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from math import prod
 from typing import Any
 
@@ -29,7 +29,7 @@ def _convolution(flow: Flow, call: TracedCall) -> Tensor:
         flow.choices.append(_grouped(inputs, rows, columns, groups))
     if groups > 1:
         flow.count(call.path, (groups,), (rows.view(groups, -1),))
-    return _finish(flow, call, weight.name, inputs, rows, columns, shape[2:], convolution=True)
+    return _finish(flow, call, _layer(weight, inputs, rows, columns, shape[2:]))
 
 
 def _transposed(flow: Flow, call: TracedCall) -> Tensor:
@@ -41,7 +41,7 @@ def _transposed(flow: Flow, call: TracedCall) -> Tensor:
     columns, rows = weight.axes[:2]
     flow.tie(inputs, columns, place(call))
     places = flow.values[call["input"]].shape[2:]
-    return _finish(flow, call, weight.name, inputs, rows, columns, places, convolution=True)
+    return _finish(flow, call, _layer(weight, inputs, rows, columns, places))
 
 
 def _linear(flow: Flow, call: TracedCall) -> Tensor:
@@ -54,8 +54,8 @@ def _addmm(flow: Flow, call: TracedCall) -> Tensor:
 
 def _matmul(flow: Flow, call: TracedCall) -> Tensor:
     """The product of two values, of which one may be a weight (F, K)."""
-    first, second = call.node.args[:2]
-    left, right = (flow.values[argument] for argument in (first, second))  # type: ignore[index]
+    first, second = call.node.all_input_nodes[0], call.node.all_input_nodes[-1]
+    left, right = flow.values[first], flow.values[second]
     shape = call.node.meta["val"].shape
     if isinstance(right, Weights) and len(right.axes) == 2:
         return _matrix(flow, call, first, right, transposed=True)
@@ -73,7 +73,8 @@ def _matrix(flow: Flow, call: TracedCall, x: Any, weight: Any, *, transposed: bo
     shape = call.node.meta["val"].shape
     if not isinstance(weight, Weights) or len(weight.axes) != 2:
         return _refuse(flow, call, shape)
-    columns, rows = weight.axes if transposed else reversed(weight.axes)
+    first, second = weight.axes
+    columns, rows = (first, second) if transposed else (second, first)
     labels = flow.elements(flow.values[x], place(call))
     if varying(labels) and labels.ndim - 1 not in varying(labels):
         flow.freeze(weight, f"{place(call)}, which runs along another axis than channels")
@@ -82,29 +83,33 @@ def _matrix(flow: Flow, call: TracedCall, x: Any, weight: Any, *, transposed: bo
     if inputs is None:
         return _refuse(flow, call, shape)
     flow.tie(inputs, columns, place(call))
-    places = shape[1:-1]
-    return _finish(flow, call, weight.name, inputs, rows, columns, places, convolution=False)
+    return _finish(flow, call, _layer(weight, inputs, rows, columns, shape[1:-1]))
 
 
-def _finish(
-    flow: Flow,
-    call: TracedCall,
-    weight: str,
-    inputs: Tensor,
-    rows: Tensor,
-    columns: Tensor,
-    places: Any,
-    *,
-    convolution: bool,
-) -> Tensor:
+def _finish(flow: Flow, call: TracedCall, layer: LayerUse) -> Tensor:
     """Tie the bias, note the layer and return the labels of its output."""
-    bias = call.arguments.get("bias", call.arguments.get("self"))
+    rows, bias = (
+        torch.from_numpy(layer.rows),
+        call.arguments.get("bias", call.arguments.get("self")),
+    )
     if bias in flow.values and isinstance(flow.values[bias], Weights):
         flow.tie(rows, flow.values[bias].axes[0], place(call))
-    numbers = (labels.numpy() for labels in (inputs, rows, columns))
-    flow.layers.append(LayerUse(weight, *numbers, prod(places), convolution))
+    flow.layers.append(layer)
     shape = call.node.meta["val"].shape
-    return along(rows, shape, 1 if convolution else len(shape) - 1)
+    return along(rows, shape, 1 if layer.convolution else len(shape) - 1)
+
+
+def _layer(
+    weight: Weights, inputs: Tensor, rows: Tensor, columns: Tensor, places: Sequence[int]
+) -> LayerUse:
+    return LayerUse(
+        weight.name,
+        inputs.numpy(),
+        rows.numpy(),
+        columns.numpy(),
+        positions=prod(places),
+        convolution=len(weight.axes) > 2,
+    )
 
 
 def _channels(flow: Flow, call: TracedCall, argument: Any, axis: int) -> Tensor | None:

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from gossamer.compress.channels.cut import Cut, plan_cut
+from gossamer.compress.channels.cut import Cut
+from gossamer.compress.channels.plan import plan_cut
 from gossamer.compress.channels.score import Criterion, unit_scores
 from gossamer.compress.channels.select import Share, choose_units, most
 from gossamer.compress.channels.units import Structure, find_structure

@@ -87,7 +87,7 @@ def _placeholder(
     if spec.kind is InputKind.USER_INPUT:
         flow.values[node] = nothing(node.meta["val"].shape)
         return
-    tensor = (program.constants if target in program.constants else program.state_dict)[target]
+    tensor: Any = (program.constants if target in program.constants else program.state_dict)[target]
     name = names.get(target)
     if name is None or not tensor.is_floating_point():
         flow.constants[node] = (name, tensor)
