@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SLOW ?=
 
-.PHONY: help install demo test test-slow lint format docs clean
+.PHONY: help install demo test test-slow coverage lint format docs clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
@@ -26,6 +26,9 @@ test: install ## the fast tests
 
 test-slow: install ## the slow tests; SLOW=<pytest options> narrows them
 	$(BIN)/python -m pytest -m slow $(SLOW)
+
+coverage: install ## remove channels from 240 networks (needs torchvision and timm); hours
+	$(BIN)/python benchmarks/channel_coverage.py
 
 lint: install ## formatting, lint, types, import contracts
 	$(BIN)/ruff format --check src tests

@@ -89,3 +89,14 @@ def test_a_missing_file_is_named(tmp_path):
 def test_the_example_has_the_records_size(path):
     assert load_network(str(path)).example().shape == (1, 1, 8, 8)
     assert np.count_nonzero(load_network(str(path)).example()) == 0
+
+
+def test_a_network_without_some_channels_comes_back(model, tmp_path):
+    from gossamer.compress.channels.removal import remove_channels
+
+    x = torch.zeros(1, 1, 8, 8)
+    small = remove_channels(model.eval(), x).model
+    save_network(tmp_path / "small.safetensors", NetworkFile("digits-plain", small, OPTIONS))
+    again = load_network(str(tmp_path / "small.safetensors")).model
+    assert torch.equal(again(x), small(x))
+    assert sum(p.numel() for p in again.parameters()) < sum(p.numel() for p in model.parameters())

@@ -21,7 +21,10 @@ def compress(
         Path | None, typer.Argument(metavar="WEIGHTS", help="A safetensors file.")
     ] = None,
     recipe: Annotated[
-        str, typer.Option(help="digits, deep-compression, gradual, one-shot, or a .yaml file.")
+        str,
+        typer.Option(
+            help="digits, deep-compression, gradual, one-shot, channels, or a .yaml file."
+        ),
     ] = "digits",
     data: DataName = "digits",
     out: Annotated[Path, typer.Option(help="File to write.")] = Path("small.safetensors"),

@@ -62,6 +62,7 @@ def remove_channels(
         VerificationError: if removed and masked channels differ.
 
     Examples:
+        >>> import torch
         >>> net = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 4, 3))
         >>> made = remove_channels(net, torch.zeros(1, 3, 8, 8), Share("channels", 0.3))
         >>> made.model[0].weight.shape, made.model[2].weight.shape

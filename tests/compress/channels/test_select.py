@@ -1,0 +1,77 @@
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from gossamer.compress.channels.score import unit_scores
+from gossamer.compress.channels.search import Search
+from gossamer.compress.channels.select import Share, choose_units, most
+from gossamer.compress.channels.work import Work, work
+from gossamer.compress.prune.magnitude import magnitude
+
+
+@pytest.fixture(scope="module")
+def model() -> nn.Module:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return nn.Sequential(
+            nn.Conv2d(3, 10, 3), nn.ReLU(), nn.Conv2d(10, 20, 3), nn.ReLU(),
+            nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(20, 4),
+        ).eval()  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def structure(model):
+    return Search(model, torch.ones(1, 3, 8, 8), lambda name: False).structure(Share(amount=0.0))
+
+
+def left(structure, share, scores=None):
+    scores = np.arange(structure.count) if scores is None else scores
+    return work(structure, choose_units(structure, scores, share))
+
+
+def test_work_is_what_the_network_does(structure, model):
+    from gossamer.compress.measure import measure
+
+    whole = work(structure, np.zeros(structure.count, bool))
+    assert whole == Work(30, measure(model, torch.zeros(1, 3, 8, 8)).macs)
+
+
+@pytest.mark.parametrize("of", ["macs", "channels"])
+@pytest.mark.parametrize("allocation", ["global", "uniform"])
+def test_as_few_go_as_reach_the_share(structure, of, allocation):
+    share = Share(of, 0.4, allocation, 0.0)
+    scores = np.random.default_rng(0).random(structure.count)
+    removed = choose_units(structure, scores, share)
+    whole = work(structure, np.zeros(structure.count, bool))
+    assert whole.removed(work(structure, removed), of) >= 0.4
+    if allocation == "global":
+        removed[np.flatnonzero(removed)[scores[removed].argmax()]] = False
+        assert whole.removed(work(structure, removed), of) < 0.4
+
+
+def test_uniform_takes_the_same_share_of_each_group(structure):
+    removed = choose_units(structure, np.arange(30.0), Share("channels", 0.5, "uniform", 0.0))
+    assert sorted(int(removed[group].sum()) for group in structure.groups) == [5, 10]
+
+
+def test_the_least_density_holds(structure):
+    assert most(structure, Share(min_density=0.25)).channels == 3 + 5
+    assert most(structure, Share(min_density=0.0)).channels == 2
+
+
+def test_widths_are_multiples(structure):
+    removed = choose_units(structure, np.arange(30.0), Share("channels", 0.3, "uniform", 0, 4))
+    assert all(int((~removed[group]).sum()) % 4 == 0 for group in structure.groups)
+    assert left(structure, Share("channels", 0.0, multiple=8)).channels == 30
+
+
+def test_a_score_sums_filters_and_readers_and_is_relative_to_its_group(structure, model):
+    weights = dict(model.named_parameters())
+    scores = unit_scores(structure, weights, magnitude)
+    sums = weights["0.weight"].abs().sum((1, 2, 3)) + weights["2.weight"].abs().sum((0, 2, 3))
+    expected = (sums / sums.mean()).detach().numpy()
+    units = structure.unit_of["0.weight", 0]
+    np.testing.assert_allclose(scores[units], expected, rtol=1e-5)
+    doubled = unit_scores(structure, weights, lambda w: 2 * w.abs())
+    np.testing.assert_allclose(doubled, scores)
