@@ -96,8 +96,8 @@ def _stated_sizes(
     """Set attributes that hold what a call counted, unless two calls disagree about them."""
     wanted: dict[str, dict[Any, set[Any]]] = {}
     for use in structure.flow.sizes:
-        new = tuple(int((~gone[labels]).any(axis=1).sum()) for labels in use.counted)
-        key, value = (use.sizes, new) if len(new) > 1 else (use.sizes[0], new[0])
+        left = [int((~gone[labels]).any(axis=1).sum()) for labels in use.counted]
+        key, value = (use.sizes, tuple(left)) if len(left) > 1 else (use.sizes[0], left[0])
         wanted.setdefault(use.module, {}).setdefault(key, set()).add(value)
     for path, sizes in wanted.items():
         module = model.get_submodule(path)
