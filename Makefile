@@ -27,7 +27,7 @@ test: install ## the fast tests
 test-slow: install ## the slow tests; SLOW=<pytest options> narrows them
 	$(BIN)/python -m pytest -m slow $(SLOW)
 
-coverage: install ## remove channels from 240 networks (needs torchvision and timm); hours
+coverage: install ## remove channels from 242 networks (needs torchvision and timm); resumes
 	$(BIN)/python benchmarks/channel_coverage.py
 
 lint: install ## formatting, lint, types, import contracts
