@@ -14,6 +14,8 @@ from gossamer.compress.channels.arrays import along, nothing, slabs, varying
 from gossamer.compress.channels.ties import Ties
 from gossamer.graph.from_torch.traced_call import TracedCall
 
+_MOST_CHANNELS = 2**16
+
 Pairs = tuple[tuple[np.ndarray, np.ndarray], ...]
 
 
@@ -121,9 +123,14 @@ class Flow:
     def tensor(self, name: str) -> Weights:
         """Return the labels of a parameter or buffer, new ones at first."""
         if name not in self.tensors:
-            axes = (torch.from_numpy(self.ties.fresh(size)) for size in self.shapes[name])
-            self.tensors[name] = Weights(name, tuple(axes))
+            self.tensors[name] = Weights(name, tuple(map(self._axis, self.shapes[name])))
         return self.tensors[name]
+
+    def _axis(self, size: int) -> Tensor:
+        """Return labels for an axis; whole weight matrices in one axis are no channels."""
+        if size > _MOST_CHANNELS:
+            return nothing((size,))
+        return torch.from_numpy(self.ties.fresh(size))
 
     def freeze(self, labels: Tensor | Weights, reason: str) -> None:
         """Note that channels have to stay."""
