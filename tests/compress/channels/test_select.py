@@ -7,7 +7,7 @@ from gossamer.compress.channels.score import unit_scores
 from gossamer.compress.channels.search import Search
 from gossamer.compress.channels.select import Share, choose_units, most
 from gossamer.compress.channels.work import Work, work
-from gossamer.compress.prune.magnitude import magnitude
+from gossamer.compress.prune.criteria.magnitude import magnitude
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from gossamer.compress.channels.score import Criterion
 from gossamer.compress.channels.search import Holds, Search
 from gossamer.compress.channels.select import Share
 from gossamer.compress.channels.work import Work, work
-from gossamer.compress.prune.magnitude import magnitude
+from gossamer.compress.prune.criteria.magnitude import magnitude
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,9 @@ from torch import Tensor
 from gossamer.compress.channels.units import Structure
 from gossamer.registry import Registry
 
-CRITERIA = Registry("criterion", {"magnitude": "gossamer.compress.prune.magnitude:magnitude"})
+CRITERIA = Registry(
+    "criterion", {"magnitude": "gossamer.compress.prune.criteria.magnitude:magnitude"}
+)
 
 Criterion = Callable[[Tensor], Tensor]
 
