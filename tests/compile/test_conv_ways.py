@@ -56,7 +56,7 @@ def cases(draw: st.DrawFn) -> dict:
     return {
         "channels": draw(st.integers(1, 9)),
         "filters": draw(st.integers(1, 70)),
-        "kernel": draw(st.sampled_from([1, 3, 3, 5])),
+        "kernel": draw(st.sampled_from([1, 3, 3, 5, 7])),
         "stride": draw(st.sampled_from([1, 1, 2])),
         "size": (draw(st.integers(1, 33)), draw(st.integers(1, 33))),
         "lanes": draw(st.sampled_from([4, 8, 16])),

@@ -1,10 +1,15 @@
-"""Dense 3×3 convolution of stride 1 with 16 products for 4 outputs in place of 36.
+"""Dense convolution by Winograd's minimal filtering: fewer products than outputs have taps.
 
-Winograd's F(2×2, 3×3) (Lavin and Gray, "Fast algorithms for convolutional neural networks", CVPR
-2016): with d a *window* of 4×4 inputs and g a filter, the 2×2 outputs are Aᵀ[(G g Gᵀ) ⊙ (Bᵀ d B)]A.
-A window of tile positions is 4×4 whole vectors, so that transforming inputs moves no lanes. What
-remains are 16 products of matrices, channels in the lanes, as in a 1×1 convolution; their results
-are transformed channel by channel, and written into planes as `ChannelWalk` does.
+F(m×m, r×r) (Lavin and Gray, "Fast algorithms for convolutional neural networks", CVPR 2016): with
+d a *window* of inputs and g a filter, m×m outputs are Aᵀ[(G g Gᵀ) ⊙ (Bᵀ d B)]A, of (m + r − 1)²
+products; the matrices are those of `MinimalFilter`. A window of tile positions consists of whole
+vectors, so that transforming inputs moves no lanes. What remains are as many products of matrices,
+channels in the lanes, as in a 1×1 convolution; their results are transformed channel by channel,
+and written into planes as `ChannelWalk` does.
+
+A filter of stride s is the sum of s² filters of stride 1, each over the inputs of one *phase*, that
+is every s-th row and column. All are treated as having as many taps as the longest, so that their
+products are summed before they are transformed: to the products, phases are more channels.
 
 An infinity in a window makes NaN of outputs that read it, where other kernels give an infinity.
 """
@@ -15,18 +20,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
+
 from gossamer.compile.kernels.channel_walk import WINDOW_PIXELS, WINDOWS, ChannelWalk
 from gossamer.compile.kernels.kernel import Kernel, KernelEmitter, Values
+from gossamer.compile.kernels.minimal_filter import MinimalFilter
 from gossamer.jit.emitter import Value
-
-PRODUCTS = 16
 
 
 @dataclass(frozen=True)
 class WinogradKernel(Kernel):
-    """A dense 3×3 convolution kernel.
+    """A dense convolution kernel for square filters.
 
     Args:
+        outputs: m, of a window along each axis.
+        size: of a filter along each axis.
+        stride: along both axes.
         pixels: of a tile: windows that are multiplied together, each in one lane.
         vectors: of output channels in a block.
         unroll: input channels in one turn; it divides their number.
@@ -35,6 +44,9 @@ class WinogradKernel(Kernel):
         echoes: whether what lies outside the tiles is written too, as copies of edge pixels.
     """
 
+    outputs: int
+    size: int
+    stride: int
     pixels: int
     vectors: int
     unroll: int = 1
@@ -72,11 +84,26 @@ class WinogradKernel(Kernel):
         "echo_lanes",
     )
 
+    @property
+    def filter(self) -> MinimalFilter:
+        """What is done along each axis."""
+        return MinimalFilter(self.outputs, -(-self.size // self.stride))
+
+    @property
+    def products(self) -> int:
+        """Of a window and a channel."""
+        return self.filter.products**2
+
+    def reach(self, phase: int) -> int:
+        """Return how many inputs of a phase a window has along an axis."""
+        return self.outputs - 1 + len(range(phase, self.size, self.stride))
+
     def label(self) -> str:
-        """Return for example "f32-conv-dense-winograd6x2-relu-adds"."""
-        tile = f"winograd{self.pixels}x{self.vectors}"
+        """Return for example "f32-conv-dense-winograd2x3-s1-6x2-u1-relu-adds"."""
+        algorithm = f"winograd{self.outputs}x{self.filter.taps}-s{self.stride}"
         flags = {"adds": self.adds, "echoes": self.echoes}
-        words = ["f32-conv-dense", tile, f"u{self.unroll}", self.activation]
+        tile = f"{self.pixels}x{self.vectors}-u{self.unroll}"
+        words = ["f32-conv-dense", algorithm, tile, self.activation]
         return "-".join(words + [name for name, on in flags.items() if on])
 
     def body(self, emitter: KernelEmitter) -> None:
@@ -95,41 +122,50 @@ class WinogradKernel(Kernel):
 class _Walk(ChannelWalk):
     def __init__(self, kernel: WinogradKernel, e: KernelEmitter) -> None:
         super().__init__(kernel, e)
+        self.winograd = kernel
         self.inputs, self.products = self.own("inputs"), self.own("products")
         self.count, self.product_bytes = e.number("channel_count"), e.number("product_bytes")
 
     def transform_inputs(self, chunk: Value) -> None:
-        """Write Bᵀ d B of each window and channel."""
-        e = self.e
-        channels, windows = e.pointer("channels"), e.pointer("windows")
-        input_row, taps = e.number("input_row"), self.slot["taps"]
+        """Write Bᵀ d B of each window, channel and phase."""
+        e, stride = self.e, self.winograd.stride
+        channels, windows, taps = e.pointer("channels"), e.pointer("windows"), self.slot["taps"]
+        input_row, phases = e.number("input_row"), stride * stride
         with self.each(chunk, WINDOWS) as (index, number):
             window = e.at(self.slot["input"], e.offset_in(windows, index))
             target = e.at(self.inputs, e.multiply(number, e.vector_bytes))
-            with e.loop(0, self.count) as channel:
+            with e.loop(0, self.count, phases) as count:
+                channel = e.builder.udiv(count, e.integer(phases)) if phases > 1 else count
                 first = e.at(window, e.offset_in(channels, channel))
-                rows = [e.at(first, e.multiply(input_row, r)) for r in range(4)]
-                place = e.at(target, e.offset_in(taps, channel))
-                loaded = [
-                    [e.load_vector(row, c * e.vector_bytes) for row in rows] for c in range(4)
-                ]
-                columns = [self._spread(column) for column in loaded]
-                for i in range(4):
-                    for j, value in enumerate(self._spread([column[i] for column in columns])):
-                        e.store_vector(value, place, e.multiply(self.product_bytes, 4 * i + j))
+                places = e.at(taps, e.multiply(count, 4))
+                for p in range(phases):
+                    at = e.at(first, e.multiply(input_row, p // stride))
+                    place = e.at(target, e.load_offset(places, 4 * p))
+                    self._spread(e.at(at, p % stride * e.vector_bytes), divmod(p, stride), place)
 
-    def _spread(self, d: Sequence[Value]) -> Values:
-        """Return Bᵀ d."""
-        b = self.e.builder
-        return [b.fsub(d[0], d[2]), b.fadd(d[1], d[2]), b.fsub(d[2], d[1]), b.fsub(d[1], d[3])]
+    def _spread(self, first: Value, phase: tuple[int, int], place: Value) -> None:
+        """Write Bᵀ d B of what begins at `first`."""
+        e, k = self.e, self.winograd
+        matrix, input_row = k.filter.input_matrix, e.number("input_row")
+        rows = [e.at(first, e.multiply(input_row, k.stride * r)) for r in range(k.reach(phase[0]))]
+        columns = [
+            self._combine(
+                matrix, [e.load_vector(row, k.stride * c * e.vector_bytes) for row in rows]
+            )
+            for c in range(k.reach(phase[1]))
+        ]
+        for i in range(len(matrix)):
+            for j, value in enumerate(self._combine(matrix, [column[i] for column in columns])):
+                nth = i * len(matrix) + j
+                e.store_vector(value, place, e.multiply(self.product_bytes, nth))
 
     def multiply(self, block: Value, chunk: Value) -> None:
-        """Write the 16 products of matrices."""
-        k, e = self.kernel, self.e
+        """Write the products of matrices."""
+        k, e = self.winograd, self.e
         ahead, taps = e.number("ahead_bytes"), (self.slot["taps"], e.integer(0), self.count)
         piece_bytes = e.multiply(self.count, self.pixel_bytes)
         nothing = [e.constant(0.0)] * (k.pixels * k.vectors)
-        with e.loop(0, PRODUCTS) as nth:
+        with e.loop(0, k.products) as nth:
             weights = e.at(self.weights(block), e.multiply(nth, piece_bytes))
             later, source = (
                 e.at(weights, piece_bytes),
@@ -143,30 +179,46 @@ class _Walk(ChannelWalk):
 
     def transform_products(self, block: Value, chunk: Value) -> None:
         """Write Aᵀ m A and the bias where the sums of each pixel wait."""
-        e, table = self.e, self.e.pointer("targets")
+        e, table, k = self.e, self.e.pointer("targets"), self.winograd
+        outputs = k.outputs**2
         with self.each(chunk, WINDOW_PIXELS) as (index, number):
-            products = e.at(self.products, e.multiply(number, PRODUCTS * self.pixel_bytes))
-            targets = [
-                e.at(self.sums, e.offset_in(table, index, stride=16, field=f)) for f in range(4)
-            ]
+            products = e.at(self.products, e.multiply(number, k.products * self.pixel_bytes))
+            record = e.at(table, e.multiply(index, 4 * outputs))
+            targets = [e.at(self.sums, e.load_offset(record, 4 * f)) for f in range(outputs)]
             with e.loop(0, e.load_offset(block, 12)) as v:
                 self._transform(block, products, targets, e.multiply(v, e.vector_bytes))
 
     def _transform(self, block: Value, products: Value, targets: Values, at: Value) -> None:
-        """Write the four outputs of a pixel for the vector of channels at an offset."""
-        e = self.e
-        place, bias = e.at(products, at), self.bias(block, at)
+        """Write the outputs of a pixel for the vector of channels at an offset."""
+        e, matrix = self.e, self.winograd.filter.result_matrix
+        place, bias, reach = e.at(products, at), self.bias(block, at), self.winograd.filter.products
         columns = [
-            self._gather([e.load_vector(place, (4 * i + j) * self.pixel_bytes) for i in range(4)])
-            for j in range(4)
+            self._combine(
+                matrix,
+                [e.load_vector(place, (reach * i + j) * self.pixel_bytes) for i in range(reach)],
+            )
+            for j in range(reach)
         ]
-        for a in range(2):
-            for c, value in enumerate(self._gather([column[a] for column in columns])):
+        for a in range(len(matrix)):
+            row = [column[a] for column in columns]
+            for c, value in enumerate(self._combine(matrix, row)):
                 total = e.builder.fadd(value, bias)
-                e.store_vector(total, e.at(targets[2 * a + c], at))
+                e.store_vector(total, e.at(targets[len(matrix) * a + c], at))
 
-    def _gather(self, m: Sequence[Value]) -> Values:
-        """Return Aᵀ m."""
-        b = self.e.builder
-        both, difference = b.fadd(m[1], m[2]), b.fsub(m[1], m[2])
-        return [b.fadd(m[0], both), b.fsub(difference, m[3])]
+    def _combine(self, matrix: np.ndarray, vectors: Sequence[Value]) -> Values:
+        """Return the product of a matrix and a column of vectors; those not given are zero."""
+        return [self._weighted_sum(row[: len(vectors)], vectors) for row in matrix.tolist()]
+
+    def _weighted_sum(self, factors: Sequence[float], vectors: Sequence[Value]) -> Value:
+        """Return Σ factor · vector; the first of them that has the factor 1 needs no product."""
+        e = self.e
+        terms = [pair for pair in zip(factors, vectors, strict=True) if pair[0]]
+        terms.sort(key=lambda pair: (pair[0] != 1, abs(pair[0]) != 1))
+        (factor, vector), *rest = terms
+        total = vector if factor == 1 else e.builder.fmul(e.constant(factor), vector)
+        for factor, vector in rest:
+            if abs(factor) == 1:
+                total = (e.builder.fadd if factor > 0 else e.builder.fsub)(total, vector)
+            else:
+                total = e.fma(e.constant(factor), vector, total)
+        return total

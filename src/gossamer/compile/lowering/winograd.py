@@ -9,7 +9,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from gossamer.compile.kernels.winograd import PRODUCTS, WinogradKernel
+from gossamer.compile.kernels.minimal_filter import MinimalFilter
+from gossamer.compile.kernels.winograd import WinogradKernel
 from gossamer.compile.lowering.channel_conv import Picture
 from gossamer.compile.lowering.channel_tables import (
     TILE_CYCLES,
@@ -30,12 +31,14 @@ from gossamer.runtime.memory import aligned_bytes, round_up
 
 INPUT_BYTES = 320 * 1024
 """What the transformed inputs of a chunk may take of the second cache."""
-WINDOW_CYCLES, PRODUCT_CYCLES = 45.0, 40.0
-"""Of transforming a window of one channel, and the products of a vector of channels."""
+TRANSFORM_CYCLES = 0.75
+"""Of an addition, a read or a write where windows or products are transformed."""
+OUTPUTS = {3: (2, 4), 4: (4,), 5: (2, 3)}
+"""Taps along an axis (of a phase) → the outputs of a window along it that are tried. Larger windows
+round worse: F(4, 3) three times as much as plain sums do, F(4, 4) six times."""
 FEWEST_WINDOWS = 32
-"""Windows that a weight must serve: fewer would wait for weights, of which there are 16/9 as many.
-Measuring does not show that, because there the weights are near."""
-_SPREAD = np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]])
+"""Windows that a weight must serve: fewer would wait for weights, of which there are more than a
+filter has. Measuring does not show that, because there the weights are near."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,8 +49,8 @@ class Chunk:
         windows: (n,) which of all windows.
         places: (m,) vector positions, each in one chunk only.
         pixels: (k, 2) window of the chunk, and lane, where some output lies in the picture.
-        targets: (k, 4) number of the place in this chunk of each of their outputs; m where that
-            is computed elsewhere.
+        targets: (k, outputs) number of the place in this chunk of each of their outputs; m where
+            that is computed elsewhere.
     """
 
     windows: np.ndarray
@@ -58,33 +61,42 @@ class Chunk:
 
 @dataclass(frozen=True, eq=False)
 class WinogradWindows:
-    """The windows whose outputs are the 2×2 vector positions that cover a picture.
+    """The windows whose outputs are the vector positions that cover a picture.
 
     Args:
-        channels: of the input.
+        channels: of the input, times the phases of a stride.
+        filter: what is done along each axis.
         picture: the outputs.
         inputs: (windows,) offset of the first input of each.
-        places: (windows, 4) vector positions of their outputs.
+        places: (windows, outputs) vector positions of their outputs.
     """
 
     channels: int
+    filter: MinimalFilter
     picture: Picture
     inputs: np.ndarray
     places: np.ndarray
 
     @classmethod
-    def of(cls, conv: Convolution) -> WinogradWindows:
-        """Return the windows; the last ones of an odd row or column are moved back to fit."""
+    def of(cls, conv: Convolution, outputs: int) -> WinogradWindows:
+        """Return windows of so many outputs a side; the last of a side are moved back to fit."""
         source, target, padding = conv.source.planes, conv.target.planes, conv.op.padding
-        size = target.tile_h, target.tile_w
-        rows, columns = (np.minimum(np.arange(0, n, 2), n - 2) for n in size)
+        size, stride = (target.tile_h, target.tile_w), conv.op.stride[0]
+        rows, columns = (np.minimum(np.arange(0, n, outputs), n - outputs) for n in size)
         first = (rows[:, None] * size[1] + columns).ravel()
+        side = np.arange(outputs)
         return cls(
-            len(conv.source.channels),
+            len(conv.source.channels) * stride**2,
+            MinimalFilter(outputs, -(-conv.kernel[0] // stride)),
             Picture.of(source, target, (1, 1)),
-            source.offsets(rows - padding[0], columns - padding[1]).ravel(),
-            first[:, None] + [0, 1, size[1], size[1] + 1],
+            source.offsets(stride * rows - padding[0], stride * columns - padding[1]).ravel(),
+            first[:, None] + (side[:, None] * size[1] + side).ravel(),
         )
+
+    @property
+    def products(self) -> int:
+        """Of a window and a channel."""
+        return self.filter.products**2
 
     @property
     def channel_bytes(self) -> int:
@@ -103,15 +115,15 @@ class WinogradWindows:
         pixels = max(len(chunk.pixels) for chunk in self.chunks)
         places = max(len(chunk.places) + 1 for chunk in self.chunks)
         return {
-            "inputs": PRODUCTS * self.product_bytes,
-            "products": 4 * lanes * vectors * pixels * PRODUCTS,
+            "inputs": self.products * self.product_bytes,
+            "products": 4 * lanes * vectors * pixels * self.products,
             "sums": 4 * lanes * vectors * places * lanes,
         }
 
     @cached_property
     def chunks(self) -> list[Chunk]:
         """Chunks whose transformed inputs fit the second cache."""
-        each = PRODUCTS * self.channels * 4 * self.picture.used.shape[1]
+        each = self.products * self.channels * 4 * self.picture.used.shape[1]
         count = min(len(self.inputs), -(-len(self.inputs) * each // INPUT_BYTES))
         limits = np.arange(count + 1) * len(self.inputs) // count
         seen = np.zeros(len(self.picture.used), bool)
@@ -130,23 +142,32 @@ class WinogradWindows:
 
 
 def winograd_ways(conv: Convolution) -> Iterator[Way]:
-    """Yield the ways whose sums fit the registers, for 3×3 filters of stride 1."""
+    """Yield the ways whose sums fit the registers, for square filters of several taps."""
     op, tile = conv.op, (conv.target.planes.tile_h, conv.target.planes.tile_w)
-    plain = op.stride == op.dilation == (1, 1) and op.groups == 1 and conv.kernel == (3, 3)
-    if not plain or min(tile) < 2:
+    square = len({*conv.kernel}) == len({*op.stride}) == 1 and op.dilation == (1, 1)
+    if not square or op.groups > 1:
         return
-    windows = WinogradWindows.of(conv)
+    for outputs in OUTPUTS.get(-(-conv.kernel[0] // op.stride[0]), ()):
+        if outputs <= min(tile):
+            yield from _ways(conv, WinogradWindows.of(conv, outputs))
+
+
+def _ways(conv: Convolution, windows: WinogradWindows) -> Iterator[Way]:
+    op, outputs = conv.op, windows.filter.outputs
     if sum(len(chunk.pixels) for chunk in windows.chunks) < FEWEST_WINDOWS:
         return
-    macs = conv.pixels * windows.channels * len(conv.rows.weight) * PRODUCTS // 4
+    pairs = windows.channels * len(conv.rows.weight)
     for pixels, vectors in tile_shapes(conv):
         turn = unroll(pixels, vectors, windows.channels)
-        kernel = WinogradKernel(pixels, vectors, turn, op.activation, conv.adds, conv.echoes)
-        cycles = _cycles(len(conv.rows.weight), windows, kernel)
-        memory = windows.memory(vectors)
-        build = partial(_arguments, conv, windows, kernel)
+        shape = (outputs, conv.kernel[0], op.stride[0], pixels, vectors, turn)
+        kernel = WinogradKernel(*shape, op.activation, conv.adds, conv.echoes)
         yield Way(
-            kernel, cycles, build, memory=memory, reads=conv.pixels * windows.channels, macs=macs
+            kernel,
+            _cycles(len(conv.rows.weight), windows, kernel),
+            partial(_arguments, conv, windows, kernel),
+            memory=windows.memory(vectors),
+            reads=conv.pixels * windows.channels,
+            macs=conv.pixels * pairs * windows.products // outputs**2,
         )
 
 
@@ -156,10 +177,14 @@ def _cycles(rows: int, windows: WinogradWindows, kernel: WinogradKernel) -> floa
     pixels = sum(len(chunk.pixels) for chunk in chunks)
     tiles = sum(-(-len(chunk.pixels) // kernel.pixels) for chunk in chunks)
     tile = windows.channels * tap_cycles(kernel.pixels, kernel.vectors) + TILE_CYCLES
+    filter, n = windows.filter, windows.filter.products
+    inputs = 2 * n * (np.count_nonzero(filter.input_matrix) - n) + 2 * n * n
+    sums = np.count_nonzero(filter.result_matrix) - filter.outputs
+    results = (n + filter.outputs) * sums + n * n + 2 * filter.outputs**2
     return (
-        len(windows.inputs) * windows.channels * WINDOW_CYCLES
-        + -(-vectors // kernel.vectors) * PRODUCTS * tiles * tile
-        + vectors * (pixels * PRODUCT_CYCLES + places * lanes * VECTOR_CYCLES)
+        len(windows.inputs) * windows.channels * inputs * TRANSFORM_CYCLES
+        + -(-vectors // kernel.vectors) * windows.products * tiles * tile
+        + vectors * (pixels * results * TRANSFORM_CYCLES + places * lanes * VECTOR_CYCLES)
     )
 
 
@@ -168,7 +193,7 @@ def _arguments(
 ) -> dict[str, Argument]:
     rows, lanes, chunks = conv.rows, conv.lanes, windows.chunks
     members = block_members(rows, kernel.vectors * lanes)
-    weight_bytes = 4 * members.shape[1] * windows.channels * PRODUCTS
+    weight_bytes = 4 * members.shape[1] * windows.channels * windows.products
     chunk_of = np.zeros(len(windows.picture.used), int)
     for number, chunk in enumerate(chunks):
         chunk_of[chunk.places] = number
@@ -183,7 +208,7 @@ def _arguments(
         "chunks": np.concatenate(table, axis=1).astype(np.int32),
         **shared_out(len(chunks), len(members), conv.threads),
         "blocks": block_records(rows, members, lanes, weight_bytes, 0),
-        "weights": _weights(conv, members),
+        "weights": _weights(conv, windows, members),
         "taps": (np.arange(windows.channels) * windows.channel_bytes).astype(np.int32),
         "channels": conv.source.channel_offsets(),
         "channel_count": windows.channels,
@@ -199,24 +224,34 @@ def _arguments(
 
 def _tiles(chunk: Chunk, kernel: WinogradKernel, lanes: int) -> np.ndarray:
     inputs = 4 * (chunk.pixels[:, 0] * lanes + chunk.pixels[:, 1])
-    products = np.arange(len(chunk.pixels)) * (PRODUCTS * 4 * lanes * kernel.vectors)
+    products = np.arange(len(chunk.pixels)) * (kernel.products * 4 * lanes * kernel.vectors)
     return tile_table(inputs, products, kernel.pixels)
 
 
 def _targets(chunk: Chunk, kernel: WinogradKernel, lanes: int) -> np.ndarray:
-    """Return (pixels, 4) int32: where the four outputs wait to be transposed."""
+    """Return (pixels, outputs) int32: where the outputs wait to be transposed."""
     at = chunk.targets * lanes + chunk.pixels[:, 1:]
     return (at * (4 * lanes * kernel.vectors)).astype(np.int32)
 
 
-def _weights(conv: Convolution, members: np.ndarray) -> np.ndarray:
+def _weights(conv: Convolution, windows: WinogradWindows, members: np.ndarray) -> np.ndarray:
     """Return (blocks, products, channels, channels of a block) float32, aligned."""
-    dense = conv.rows.weight.dense
-    filters = np.empty_like(dense)
-    filters[:, tap_order(tap_offsets(conv.op, conv.source, conv.kernel))] = dense
-    spread = np.einsum("ia,jb->ijab", _SPREAD, _SPREAD).reshape(PRODUCTS, 9).astype(np.float32)
-    products = (filters.reshape(-1, 9) @ spread.T).reshape(len(dense), -1, PRODUCTS)
-    shape = len(members), PRODUCTS, products.shape[1], members.shape[1]
+    filters = np.empty_like(conv.rows.weight.dense)
+    filters[:, tap_order(tap_offsets(conv.op, conv.source, conv.kernel))] = conv.rows.weight.dense
+    phases = _phases(filters.reshape(len(filters), -1, *conv.kernel), conv.op.stride[0])
+    g = windows.filter.filter_matrix
+    products = np.einsum("ia,jb,ocab->ijco", g, g, phases, optimize=True)
+    shape = len(members), windows.products, windows.channels, members.shape[1]
     weights = aligned_bytes(4 * int(np.prod(shape))).view(np.float32).reshape(shape)
-    weights[:] = products[members].transpose(0, 3, 2, 1)
+    weights[:] = products.reshape(-1, *products.shape[2:])[..., members].transpose(2, 0, 1, 3)
     return weights
+
+
+def _phases(filters: np.ndarray, stride: int) -> np.ndarray:
+    """Return (K, C · stride², taps, taps): the filters of each phase, ended with zeros."""
+    k, c, size, _ = filters.shape
+    taps = -(-size // stride)
+    whole = np.zeros((k, c, taps * stride, taps * stride), filters.dtype)
+    whole[:, :, :size, :size] = filters
+    parts = whole.reshape(k, c, taps, stride, taps, stride).transpose(0, 1, 3, 5, 2, 4)
+    return parts.reshape(k, c * stride**2, taps, taps)
