@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from unittest.mock import patch
+
 import numpy as np
 import pytest
 
+from gossamer.compile.lowering import lower
 from gossamer.compile.places import assign_places, choose_places
 from gossamer.graph import Dense, Graph, Input, Node
 from gossamer.graph.ops import Add, AvgPool2d, ChannelPermute, Concat, Conv2d, MaxPool2d, Op
@@ -113,3 +116,19 @@ def test_a_cut_saves_lanes() -> None:
     assert best.cost(shapes, 16) < assign_places(graph, shapes).cost(shapes, 16)
     x = builder.rng.standard_normal(graph.input.example).astype(np.float32)
     assert_equals_interpreter(graph, x)
+
+
+def test_across_a_cut_a_pointwise_convolution_with_a_stride_picks_its_pixels() -> None:
+    b = Builder(27).conv("a", "x").conv("b", "a", stride=2)
+    b.weights["s"] = Dense(b.rng.standard_normal((CHANNELS, CHANNELS, 1, 1)).astype(np.float32))
+    b.nodes.append(Node("s", Conv2d((2, 2)), ("a",), {"weight": "s"}))
+    graph = b.add("end", Add("relu"), "b", "s").graph()
+    shapes = infer_shapes(graph, graph.input.example)
+    cut = assign_places(graph, shapes, frozenset({(27, 27)}))
+    assert [*cut.picks.values()] == [(2, 2)]
+    assert cut.size("a", cut.reads["s"], shapes["a"]) == (14, 14)
+    assert cut.homes["b"] == cut.homes["s"] == cut.reads["s"]
+    assert not assign_places(graph, shapes).picks
+    x = b.rng.standard_normal(graph.input.example).astype(np.float32)
+    with patch.object(lower, "choose_places", lambda *_: cut):
+        assert_equals_interpreter(graph, x)

@@ -6,7 +6,8 @@ operator says where it reads its inputs and where it puts its result.
 
 One region for the whole network needs no copies, but tiles that suit the smallest picture may waste
 lanes on the largest. So regions may be *cut* where a window has a stride: all cuts are costed, the
-lanes that they save against the numbers that have to be copied, and the cheapest stay.
+lanes that they save against the numbers that have to be copied, and the cheapest stay. What a 1×1
+convolution with a stride reads across a cut is *picked*: only those pixels are copied.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ class Places:
         halos: (value, place) → what its readers need around a tile.
         roots: value → the value whose memory it shares (a choice of channels moves nothing).
         residuals: sum → how it is made in place.
+        picks: (root, place) → the stride with which pixels are copied there, if not all are.
         hosts: value → the concatenation in whose memory it is made, and its first channel there.
     """
 
@@ -53,6 +55,7 @@ class Places:
     halos: dict[tuple[str, Place], Halo] = field(default_factory=dict)
     roots: dict[str, str] = field(default_factory=dict)
     residuals: dict[str, Residual] = field(default_factory=dict)
+    picks: dict[tuple[str, Place], Size] = field(default_factory=dict)
     hosts: dict[str, tuple[str, int]] = field(default_factory=dict)
 
     def share(self, value: str, root: str) -> None:
@@ -62,6 +65,8 @@ class Places:
         for name, place in [key for key in self.halos if key[0] == value]:
             halo = self.halos.pop((name, place))
             self.halos[root, place] = self.halos.get((root, place), Halo()).union(halo)
+            if (name, place) in self.picks:
+                self.picks[root, place] = self.picks.pop((name, place))
 
     def waits(self, node: Node) -> bool:
         """Whether a convolution runs only where the sum stands that it adds to."""
@@ -73,8 +78,17 @@ class Places:
 
     def planes(self, value: str, place: Place, shape: Shape, lanes: int) -> Planes:
         """Return the layout of a value's memory at a place; `shape` is (N, C, H, W)."""
-        planes = planes_at(place, shape[1], (shape[2], shape[3]), lanes)
+        planes = planes_at(place, shape[1], self.size(value, place, shape), lanes)
         return planes.with_halo(self.halos.get((self.root(value), place), Halo()))
+
+    def pick(self, value: str, place: Place) -> Size:
+        """Return the stride with which the pixels of a value are copied to a place."""
+        return self.picks.get((self.root(value), place), (1, 1))
+
+    def size(self, value: str, place: Place, shape: Shape) -> Size:
+        """Return the (H, W) that a value of a shape has at a place."""
+        stride = self.pick(value, place)
+        return -(-shape[2] // stride[0]), -(-shape[3] // stride[1])
 
     def start(self) -> Place:
         """Start a new region."""
@@ -84,7 +98,9 @@ class Places:
     def cost(self, shapes: Mapping[str, Shape], lanes: int) -> float:
         """Return the estimated work: computing, and copying what is read away from its home."""
         moved = sum(
-            prod(shapes[value]) for value, place in self.halos if self.homes.get(value) != place
+            shapes[value][1] * prod(self.size(value, place, shapes[value]))
+            for value, place in self.halos
+            if self.homes.get(value) != place
         )
         return sum(region.cost(lanes) for region in self.regions) + MOVE_COST * moved / lanes
 
@@ -126,9 +142,13 @@ def _place(
     reader: Reader, shapes: Mapping[str, Shape], places: Places, starts: dict[Size, Place]
 ) -> None:
     """Say where a node reads, and where its result lies."""
-    name, place = reader.node.name, _read_place(reader, places, starts)
+    name, place, stride = reader.node.name, _read_place(reader, places, starts), reader.stride
+    if _picks(reader, places):
+        place, stride = place.after(stride), (1, 1)
+        places.picks[places.root(reader.inputs[0][0]), place] = reader.stride
     places.reads[name] = place
-    for value, size in reader.inputs:
+    for value, _ in reader.inputs:
+        size = places.size(value, place, shapes[value])
         key = (places.root(value), place)
         held = places.halos.get(key, Halo())
         places.halos[key] = held.union(reader.halo)
@@ -136,10 +156,18 @@ def _place(
         if places.halos[key] != held:
             place.pad(size, reader.halo, shapes[value][1])
     if reader.size:
-        places.homes[name] = place.after(reader.stride)
+        places.homes[name] = place.after(stride)
         places.homes[name].hold(reader.size, reader.cost)
     if reader.renames:
         places.share(name, places.root(reader.inputs[0][0]))
+
+
+def _picks(reader: Reader, places: Places) -> bool:
+    """Whether a node with a stride reads a copy that has only the pixels which it needs."""
+    value, size = reader.inputs[0]
+    return (
+        reader.picks and reader.stride != (1, 1) and size in places.cuts and value in places.homes
+    )
 
 
 def _read_place(reader: Reader, places: Places, starts: dict[Size, Place]) -> Place:

@@ -36,6 +36,7 @@ class Reader:
         halo: what it needs around the tiles of its inputs.
         size: of its own pictures; None if its result lies flat.
         cost: of computing one of its pixels, in multiply-accumulates of a vector.
+        picks: whether it reads single pixels, the first of each stride.
         renames: whether its result is its input with other names for the channels.
     """
 
@@ -45,6 +46,7 @@ class Reader:
     halo: Halo
     size: Size | None
     cost: float
+    picks: bool
     renames: bool
 
 
@@ -74,13 +76,21 @@ def _reader(graph: Graph, node: Node, shapes: Mapping[str, Shape]) -> Reader:
     op, out = node.op, shapes[node.name]
     inputs = tuple((name, _size(shapes[name])) for name in _plane_inputs(node, shapes))
     if isinstance(op, GlobalAvgPool):
-        return Reader(node, inputs, (1, 1), Halo(), None, 0.0, False)
+        return Reader(node, inputs, (1, 1), Halo(), None, 0.0, picks=False, renames=False)
     stride = window_stride(node, out)
     macs = op.macs(out, graph.weight_shapes(node)) / prod(out[2:])
     density = graph.weights[node.weights["weight"]].density if "weight" in node.weights else 1.0
     renames = isinstance(op, ChannelPermute | ChannelSelect) and min(op.order) >= 0
     halo = _halo(node, graph, stride)
-    return Reader(node, inputs, stride, halo, _size(out), macs * density + out[1], renames)
+    cost, picks = macs * density + out[1], _is_pointwise(graph, node)
+    return Reader(node, inputs, stride, halo, _size(out), cost, picks, renames)
+
+
+def _is_pointwise(graph: Graph, node: Node) -> bool:
+    """Whether a node is a convolution of 1×1 without padding."""
+    if not isinstance(node.op, Conv2d) or any(node.op.padding):
+        return False
+    return graph.weights[node.weights["weight"]].shape[2:] == (1, 1)
 
 
 def _reads_planes(node: Node, shapes: Mapping[str, Shape]) -> bool:

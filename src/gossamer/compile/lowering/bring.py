@@ -52,16 +52,26 @@ def bring(lowering: Lowering, value: str, place: Place) -> None:
     else:
         target = lowering.new_grid(value, place)
         is_padded = lowering.is_padded(target)
-        copy_planes(lowering, value, lowering.home_grid(value), target, is_padded=is_padded)
+        source = lowering.home_grid(value)
+        copy_planes(lowering, value, source, target, place, is_padded=is_padded)
         if is_padded:
             lowering.filled(target, bytes(4))
 
 
 def copy_planes(
-    lowering: Lowering, value: str, source: Grid, target: Grid, *, is_padded: bool = False
+    lowering: Lowering,
+    value: str,
+    source: Grid,
+    target: Grid,
+    place: Place,
+    *,
+    is_padded: bool = False,
 ) -> None:
-    """Copy planes to other planes, with zeros around them if so asked."""
-    moves = _moves(source.pixel_offsets(), target, is_padded=is_padded)
+    """Copy planes, or pixels picked from them, to a place; with zeros around if so asked."""
+    stride = lowering.places.pick(value, place)
+    pixels = source.pixel_offsets().reshape(source.planes.height, source.planes.width)
+    picked = pixels[:: stride[0], :: stride[1]].ravel()
+    moves = _moves(picked, target, is_padded=is_padded)
     ways = [_gather(moves)]
     if len(target.channels) // lowering.threads >= TOGETHER:
         ways = _relayout(moves) or ways
@@ -92,7 +102,9 @@ def _add(
             "channel_shares": lowering.channel_shares(len(channels)),
             **tables,
         }
-        lowering.emit(value, kernel, arguments, numbers=lowering.numbers(value, value))
+        planes = target.planes
+        numbers = 2 * len(channels) * planes.height * planes.width
+        lowering.emit(value, kernel, arguments, numbers=numbers)
 
 
 Way = tuple[Kernel, Mapping[str, Argument]]

@@ -18,7 +18,6 @@ from gossamer.compile.lowering.context import Grid, Lowering
 from gossamer.compile.lowering.conv_candidates import Windows
 from gossamer.compile.lowering.pixel_tiles import overruns, pixel_tiles, tile_echoes
 from gossamer.compile.lowering.pointwise import lower_pointwise
-from gossamer.compile.readers import window_stride
 from gossamer.compile.step import Argument, Buffer, Choice, Step, shares
 from gossamer.graph.graph import Node
 from gossamer.graph.layouts import Quantised
@@ -150,7 +149,7 @@ def _operands(lowering: Lowering, node: Node, op: Conv2d) -> tuple[Grid, np.ndar
     assert rounding is not None
     assert isinstance(layout, Quantised)
     size, out, kernel = shapes[node.inputs[0]][2:], shapes[node.name][2:], layout.shape[2:]
-    stride = window_stride(node, shapes[node.name])
+    stride = lowering.stride(node)
     reads_outside = any(
         overruns(size[a], out[a], kernel[a], stride[a], op.padding[a], op.dilation[a])
         or (kernel[a] - 1) * op.dilation[a] >= stride[a]
@@ -179,7 +178,7 @@ def _add_step(
 ) -> None:
     layout = lowering.graph.weights[node.weights["weight"]]
     kernel = (layout.shape[2], layout.shape[3])
-    op = replace(op, stride=window_stride(node, lowering.shapes[node.name]))
+    op = replace(op, stride=lowering.stride(node))
     rows = _code_rows(lowering, node, op, ends, factors, terms)
     planes = ends.target.planes
     windows = Windows(

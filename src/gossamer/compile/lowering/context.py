@@ -15,7 +15,7 @@ from gossamer.compile.kernels.move import HaloKernel, UnpackKernel
 from gossamer.compile.lowering.bring import bring, copy_planes
 from gossamer.compile.lowering.code_steps import decode
 from gossamer.compile.places import Places
-from gossamer.compile.readers import outside_value
+from gossamer.compile.readers import outside_value, window_stride
 from gossamer.compile.regions import Place
 from gossamer.compile.step import Argument, Buffer, Choice, Step, shares, touched_buffers
 from gossamer.errors import CompileError
@@ -131,6 +131,11 @@ class Lowering:
             self._unpack(value)
         return self.flats[value]
 
+    def stride(self, node: Node) -> tuple[int, int]:
+        """Return the stride with which a node reads its first input where it lies for it."""
+        picked = self.places.pick(node.inputs[0], self.places.reads[node.name])
+        return window_stride(node, self.shapes[node.name]) if picked == (1, 1) else (1, 1)
+
     def input_grid(self, node: Node, index: int = 0, fill: float | None = None) -> Grid:
         """Return an input of a node in planes, at the place where the node reads.
 
@@ -177,7 +182,7 @@ class Lowering:
         """
         if (value, place) not in self.codes:
             source = self.codes[value, self.places.homes[value]]
-            copy_planes(self, value, source, self.new_codes(value, place))
+            copy_planes(self, value, source, self.new_codes(value, place), place)
         grid = self.codes[value, place]
         if fill is not None:
             self.fill_halo(grid, fill, reader)

@@ -20,7 +20,6 @@ from gossamer.compile.lowering.filters import Filters
 from gossamer.compile.lowering.pixel_tiles import overruns
 from gossamer.compile.lowering.pointwise import lower_sum, on_planes
 from gossamer.compile.lowering.winograd import winograd_ways
-from gossamer.compile.readers import window_stride
 from gossamer.compile.step import Buffer, Choice, Step
 from gossamer.graph.graph import Node
 from gossamer.graph.ops import Add, Conv2d
@@ -69,7 +68,7 @@ def _add_step(
     layout = lowering.graph.weights[node.weights["weight"]]
     kernel = (layout.shape[2], layout.shape[3])
     macs = op.macs(out_shape, lowering.graph.weight_shapes(node))
-    op = replace(op, stride=window_stride(node, out_shape))
+    op = replace(op, stride=lowering.stride(node))
     reads_outside = any(
         overruns(
             shape[2 + a], out_shape[2 + a], kernel[a], op.stride[a], op.padding[a], op.dilation[a]
