@@ -101,6 +101,13 @@ class Emitter:
         """Store an aligned vector."""
         self.store(value, pointer, offset, align=self.vector_bytes)
 
+    def scratch(self, vectors: int) -> Value:
+        """Return memory for some vectors, which lasts as long as the function runs."""
+        with self.builder.goto_entry_block():
+            memory = self.builder.alloca(self.vector, INT32(vectors))
+        memory.align = self.vector_bytes  # type: ignore[assignment]
+        return memory
+
     def prefetch(self, pointer: Value, offset: int) -> None:
         """Ask for the cache line at an address that will be read soon; any address will do."""
         arguments = [self.at(pointer, offset), INT32(0), INT32(3), INT32(1)]

@@ -125,6 +125,7 @@ class _Walk(ChannelWalk):
         self.winograd = kernel
         self.inputs, self.products = self.own("inputs"), self.own("products")
         self.count, self.product_bytes = e.number("channel_count"), e.number("product_bytes")
+        self.half = e.scratch(kernel.products)
 
     def transform_inputs(self, chunk: Value) -> None:
         """Write Bᵀ d B of each window, channel and phase."""
@@ -145,19 +146,24 @@ class _Walk(ChannelWalk):
 
     def _spread(self, first: Value, phase: tuple[int, int], place: Value) -> None:
         """Write Bᵀ d B of what begins at `first`."""
-        e, k = self.e, self.winograd
-        matrix, input_row = k.filter.input_matrix, e.number("input_row")
-        rows = [e.at(first, e.multiply(input_row, k.stride * r)) for r in range(k.reach(phase[0]))]
-        columns = [
-            self._combine(
-                matrix, [e.load_vector(row, k.stride * c * e.vector_bytes) for row in rows]
-            )
-            for c in range(k.reach(phase[1]))
-        ]
-        for i in range(len(matrix)):
-            for j, value in enumerate(self._combine(matrix, [column[i] for column in columns])):
-                nth = i * len(matrix) + j
-                e.store_vector(value, place, e.multiply(self.product_bytes, nth))
+        e, k, size = self.e, self.winograd, self.e.vector_bytes
+        matrix, input_row, n = k.filter.input_matrix, e.number("input_row"), k.filter.products
+        rows, columns = (k.reach(p) for p in phase)
+        with e.loop(0, columns) as c:
+            at = e.at(first, e.multiply(c, k.stride * size))
+            read = [e.load_vector(at, e.multiply(input_row, k.stride * r)) for r in range(rows)]
+            self._keep(self._combine(matrix, read), e.multiply(c, size), n * size)
+        with e.loop(0, n) as i:
+            kept = e.at(self.half, e.multiply(i, n * size))
+            held = [e.load_vector(kept, c * size) for c in range(columns)]
+            target = e.at(place, e.multiply(i, e.multiply(self.product_bytes, n)))
+            for j, value in enumerate(self._combine(matrix, held)):
+                e.store_vector(value, target, e.multiply(self.product_bytes, j))
+
+    def _keep(self, vectors: Values, first: Value, step_bytes: int) -> None:
+        """Keep what is transformed along one axis."""
+        for i, value in enumerate(vectors):
+            self.e.store_vector(value, self.e.at(self.half, first), i * step_bytes)
 
     def multiply(self, block: Value, chunk: Value) -> None:
         """Write the products of matrices."""
@@ -180,30 +186,30 @@ class _Walk(ChannelWalk):
     def transform_products(self, block: Value, chunk: Value) -> None:
         """Write Aᵀ m A and the bias where the sums of each pixel wait."""
         e, table, k = self.e, self.e.pointer("targets"), self.winograd
-        outputs = k.outputs**2
         with self.each(chunk, WINDOW_PIXELS) as (index, number):
             products = e.at(self.products, e.multiply(number, k.products * self.pixel_bytes))
-            record = e.at(table, e.multiply(index, 4 * outputs))
-            targets = [e.at(self.sums, e.load_offset(record, 4 * f)) for f in range(outputs)]
+            targets = e.at(table, e.multiply(index, 4 * k.outputs**2))
             with e.loop(0, e.load_offset(block, 12)) as v:
-                self._transform(block, products, targets, e.multiply(v, e.vector_bytes))
+                self._gather(block, products, targets, e.multiply(v, e.vector_bytes))
 
-    def _transform(self, block: Value, products: Value, targets: Values, at: Value) -> None:
+    def _gather(self, block: Value, products: Value, targets: Value, at: Value) -> None:
         """Write the outputs of a pixel for the vector of channels at an offset."""
-        e, matrix = self.e, self.winograd.filter.result_matrix
-        place, bias, reach = e.at(products, at), self.bias(block, at), self.winograd.filter.products
-        columns = [
-            self._combine(
-                matrix,
-                [e.load_vector(place, (reach * i + j) * self.pixel_bytes) for i in range(reach)],
+        e, k, size = self.e, self.winograd, self.e.vector_bytes
+        matrix, n, m = k.filter.result_matrix, k.filter.products, k.outputs
+        place, bias = e.at(products, at), self.bias(block, at)
+        with e.loop(0, n) as j:
+            column = e.at(place, e.multiply(j, self.pixel_bytes))
+            read = [e.load_vector(column, n * i * self.pixel_bytes) for i in range(n)]
+            self._keep(self._combine(matrix, read), e.multiply(j, size), n * size)
+        with e.loop(0, m) as a:
+            kept, record = (
+                e.at(p, e.multiply(a, s)) for p, s in ((self.half, n * size), (targets, 4 * m))
             )
-            for j in range(reach)
-        ]
-        for a in range(len(matrix)):
-            row = [column[a] for column in columns]
-            for c, value in enumerate(self._combine(matrix, row)):
+            held = [e.load_vector(kept, j * size) for j in range(n)]
+            for c, value in enumerate(self._combine(matrix, held)):
                 total = e.builder.fadd(value, bias)
-                e.store_vector(total, e.at(targets[len(matrix) * a + c], at))
+                target = e.at(self.sums, e.load_offset(record, 4 * c))
+                e.store_vector(total, e.at(target, at))
 
     def _combine(self, matrix: np.ndarray, vectors: Sequence[Value]) -> Values:
         """Return the product of a matrix and a column of vectors; those not given are zero."""

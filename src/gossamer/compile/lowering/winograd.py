@@ -240,10 +240,11 @@ def _weights(conv: Convolution, windows: WinogradWindows, members: np.ndarray) -
     filters[:, tap_order(tap_offsets(conv.op, conv.source, conv.kernel))] = conv.rows.weight.dense
     phases = _phases(filters.reshape(len(filters), -1, *conv.kernel), conv.op.stride[0])
     g = windows.filter.filter_matrix
-    products = np.einsum("ia,jb,ocab->ijco", g, g, phases, optimize=True)
+    spread = np.kron(g, g).astype(np.float32)
+    products = (phases.reshape(-1, spread.shape[1]) @ spread.T).reshape(*phases.shape[:2], -1)
     shape = len(members), windows.products, windows.channels, members.shape[1]
     weights = aligned_bytes(4 * int(np.prod(shape))).view(np.float32).reshape(shape)
-    weights[:] = products.reshape(-1, *products.shape[2:])[..., members].transpose(2, 0, 1, 3)
+    weights[:] = products[members].transpose(0, 3, 2, 1)
     return weights
 
 
