@@ -33,9 +33,9 @@ INPUT_BYTES = 320 * 1024
 """What the transformed inputs of a chunk may take of the second cache."""
 TRANSFORM_CYCLES = 0.75
 """Of an addition, a read or a write where windows or products are transformed."""
-OUTPUTS = {3: (2, 4), 4: (4,), 5: (2,)}
+OUTPUTS = {3: (2, 4), 4: (3,), 5: (2,)}
 """Taps along an axis (of a phase) → the outputs of a window along it that are tried. Larger windows
-round worse: F(4, 3) three times as much as plain sums do, F(4, 4) six times."""
+round worse: F(3, 4) and F(4, 3) three times as much as plain sums do, F(4, 4) six times."""
 FEWEST_WINDOWS = 32
 """Windows that a weight must serve: fewer would wait for weights, of which there are more than a
 filter has. Measuring does not show that, because there the weights are near."""
