@@ -50,6 +50,7 @@ class NetworkFile:
 
 def save_network(path: str | Path, file: NetworkFile) -> None:
     """Write a network; replaces the file in one step."""
+    from gossamer.compress.chains import chains, weighted_paths
     from gossamer.compress.widths import changed, numbers
     from gossamer.nets.create import create_model
     from gossamer.train.checkpoint import write_tensors
@@ -60,6 +61,7 @@ def save_network(path: str | Path, file: NetworkFile) -> None:
         "options": file.options,
         "record": file.record.to_dict() if file.record else None,
         "widths": changed(numbers(fresh), numbers(file.model)),
+        "chains": chains(weighted_paths(fresh), file.model),
     }
     write_tensors(path, file.model.state_dict(), notes)
 
@@ -72,6 +74,7 @@ def load_network(name_or_path: str, weights: str | Path | None = None) -> Networ
         SpecError: if nothing says which network it is, or two things disagree.
         UnknownNameError: if there is no such network.
     """
+    from gossamer.compress.chains import rebuild
     from gossamer.compress.widths import resize
     from gossamer.nets.create import create_model
 
@@ -81,6 +84,8 @@ def load_network(name_or_path: str, weights: str | Path | None = None) -> Networ
     options = dict(notes.get("options") or {})
     record = InputRecord.from_dict(notes["record"]) if notes.get("record") else None
     model = create_model(network, **options)
+    if notes.get("chains"):
+        rebuild(model, tensors, notes["chains"], where=path)
     if notes.get("widths"):
         resize(model, tensors, notes["widths"], where=path)
     try:

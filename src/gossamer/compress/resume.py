@@ -8,6 +8,7 @@ from pathlib import Path
 
 from torch import nn
 
+from gossamer.compress.chains import chains, rebuild, weighted_paths
 from gossamer.compress.contract import Pass
 from gossamer.compress.ledger import LedgerEntry
 from gossamer.compress.recipe import recipe_to_dict
@@ -32,11 +33,13 @@ class PassStore:
     def __init__(self, folder: Path, model: nn.Module, recipe: Sequence[Pass], seed: int) -> None:
         self.folder, self.recipe, self.seed = folder, recipe, seed
         self.parent, self.numbers = _fingerprint(model), numbers(model)
+        self.layers = weighted_paths(model)
 
     def save(self, index: int, model: nn.Module, entry: LedgerEntry) -> None:
         """Store the network after pass `index`."""
         widths = changed(self.numbers, numbers(model))
-        notes = {**self._origin(index), "entry": entry.to_dict(), "widths": widths}
+        shape = {"widths": widths, "chains": chains(self.layers, model)}
+        notes = {**self._origin(index), "entry": entry.to_dict(), **shape}
         write_tensors(self._path(index), model.state_dict(), notes)
 
     def restore(self, model: nn.Module) -> tuple[LedgerEntry, ...]:
@@ -47,7 +50,7 @@ class PassStore:
             DataError: if a file is damaged.
         """
         entries: list[LedgerEntry] = []
-        tensors, widths = None, {}
+        tensors, widths, links = None, {}, {}
         while len(entries) < len(self.recipe) and (path := self._path(len(entries))).exists():
             tensors, notes = read_tensors(path)
             if {key: notes.get(key) for key in self._origin(0)} != self._origin(len(entries)):
@@ -56,9 +59,10 @@ class PassStore:
                     where=path,
                     hint="remove the folder, or compress without resume",
                 )
-            widths = notes.get("widths", {})
+            widths, links = notes.get("widths", {}), notes.get("chains", {})
             entries.append(LedgerEntry.from_dict(notes["entry"]))
         if tensors is not None:
+            rebuild(model, tensors, links, where=self.folder)
             resize(model, tensors, widths, where=self.folder).load_state_dict(tensors)
         return tuple(entries)
 

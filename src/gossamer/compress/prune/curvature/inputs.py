@@ -34,7 +34,7 @@ def input_quadratics(
     """
     sizes = {name: _groups(layer) * _fan_in(layer) ** 2 for name, layer in layers.items()}
     for chunk in chunks(layers, sizes):
-        moments = _second_moments(chunk, evidence)
+        moments = second_moments(chunk, evidence)
         for name, layer in chunk.items():
             rows = layer.weight.shape[0] // _groups(layer)
             shape = layer.weight.shape
@@ -45,7 +45,7 @@ def input_quadratics(
             )
 
 
-def _second_moments(layers: Layers, evidence: Evidence) -> dict[str, Tensor]:
+def second_moments(layers: Layers, evidence: Evidence) -> dict[str, Tensor]:
     """Return Σ x xᵀ over everything that each layer sees, float64 (G, F, F)."""
     sums = {
         name: torch.zeros(

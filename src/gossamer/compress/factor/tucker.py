@@ -1,0 +1,107 @@
+"""A spatial convolution between a narrower pair of widths."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from gossamer.compress.factor.method import Choice
+from gossamer.compress.factor.ranks import Ranked
+from gossamer.compress.factor.spectrum import Spectrum, principal
+from gossamer.compress.factor.stage import Stages
+from gossamer.compress.factor.svd import SVD, even
+from gossamer.compress.factor.target import Target
+
+_SWEEPS, _TOLERANCE = 25, 1e-7
+
+
+class Tucker(Ranked):
+    """1×1 (C → p), the window (p → q), 1×1 (q → K): W ≈ core ×₁ U ×₂ V.
+
+    The factors start from the singular vectors of the two unfoldings (HOSVD) and are then improved
+    in turn (HOOI), which never loses. A rank that is full leaves its 1×1 convolution out. A matrix
+    (a linear layer or a 1×1 kernel) has one rank, that of its SVD.
+
+    What is expected to be lost is the sum over both unfoldings of what their rank loses: HOSVD
+    loses no more than that, HOOI less.
+
+    Source: Kim et al., "Compression of Deep Convolutional Neural Networks for Fast and Low Power
+    Mobile Applications", 2016, section 3; De Lathauwer, De Moor & Vandewalle, 2000, for HOSVD and
+    HOOI.
+    """
+
+    def __init__(self, target: Target) -> None:
+        super().__init__(target)
+        self.svd = SVD(target) if target.taps == (1, 1) else None
+
+    def least(self) -> Choice:
+        """Return ranks of one."""
+        return (1,) if self.svd else (1, 1)
+
+    def stages(self, choice: Choice) -> Stages:
+        """Return the three convolutions, without those that would keep a width."""
+        if self.svd:
+            return self.svd.stages(choice)
+        stage, groups = self.target.stage, self.target.groups
+        before, behind = (groups * rank for rank in choice)
+        first, middle, last = (
+            stage.point(stage.in_channels, before, groups),
+            stage.between(before, behind, groups),
+            stage.point(behind, stage.out_channels, groups),
+        )
+        left = () if before == stage.in_channels else (first,)
+        return (*left, middle) if behind == stage.out_channels else (*left, middle, last)
+
+    @cached_property
+    def spectra(self) -> tuple[Spectrum, ...]:
+        """Return the spectra of the unfoldings by input and by output channels."""
+        if self.svd:
+            return self.svd.spectra
+        return Spectrum.of(_by_inputs(self.target.weight)), Spectrum.of(self.target.matrix)
+
+    def weights(self, choice: Choice) -> list[Tensor]:
+        """Return a weight for each stage."""
+        if self.svd:
+            return self.svd.weights(choice)
+        weight, (before, behind) = self.target.weight, choice
+        inputs, outputs = _factors(weight, before, behind)
+        core, first = weight, []
+        if before < weight.shape[2]:
+            core, first = _inner(core, inputs), [inputs.mT]
+        if behind == weight.shape[1]:
+            return [*first, core]
+        core = _outer(core, outputs)
+        scaled, last = even(core.flatten(2), outputs)
+        return [*first, scaled, last]
+
+
+def _factors(weight: Tensor, before: int, behind: int) -> tuple[Tensor, Tensor]:
+    """Return orthonormal (G, C/G, p) and (G, K/G, q)."""
+    inputs = principal(_by_inputs(weight))[0][..., :before]
+    outputs = principal(weight.flatten(2))[0][..., :behind]
+    kept = 0.0
+    for _ in range(_SWEEPS):
+        inputs = principal(_by_inputs(_outer(weight, outputs)))[0][..., :before]
+        outputs = principal(_inner(weight, inputs).flatten(2))[0][..., :behind]
+        found = float(_inner(_outer(weight, outputs), inputs).square().sum())
+        if found <= kept * (1 + _TOLERANCE):
+            break
+        kept = found
+    return inputs, outputs
+
+
+def _by_inputs(weight: Tensor) -> Tensor:
+    """Return (G, K, C, R, S) as (G, C, K·R·S)."""
+    return weight.transpose(1, 2).flatten(2)
+
+
+def _outer(weight: Tensor, outputs: Tensor) -> Tensor:
+    """Return the weight with outputs projected: (G, q, C, R, S)."""
+    return torch.einsum("gkcrs,gkq->gqcrs", weight, outputs)
+
+
+def _inner(weight: Tensor, inputs: Tensor) -> Tensor:
+    """Return the weight with inputs projected: (G, K, p, R, S)."""
+    return torch.einsum("gkcrs,gcp->gkprs", weight, inputs)
