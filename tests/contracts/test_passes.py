@@ -8,11 +8,15 @@ import pytest
 import torch
 from torch import nn
 
+from gossamer.compress.chains import chains, weighted_paths
 from gossamer.compress.compress import compress
 from gossamer.compress.contract import Context
 from gossamer.compress.recipe import recipe_from_text, recipe_to_text
 from gossamer.compress.registry import PASSES
+from gossamer.compress.resume import PassStore
 from gossamer.errors import PassError
+from gossamer.nets.blocks.conv import conv_norm_act
+from gossamer.nets.blocks.shuffle import ChannelShuffle
 from gossamer.nets.create import create_model
 from gossamer.train.data import load_data
 from gossamer.train.recipe import Recipe
@@ -27,7 +31,10 @@ def data():
 
 @pytest.fixture(scope="module")
 def model() -> nn.Module:
-    return create_model("digits-igc", primary=2, secondary=4).eval()
+    """Interleaved blocks of grouped convolutions, and dense convolutions before them."""
+    model = create_model("digits-igc", primary=2, secondary=4)
+    model.stem = nn.Sequential(model.stem, conv_norm_act(4, 16), conv_norm_act(16, 4))
+    return model.eval()
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +47,20 @@ def short(name: str, epochs: int):
     return replace(step, training=replace(step.training, epochs=epochs))
 
 
+def check_modules(before: nn.Module, after: nn.Module) -> None:
+    """Check that layers are what they were, or chains of plain layers."""
+    made = chains(weighted_paths(before), after)
+    inside = tuple(f"{path}." for path in made) or ("-",)
+    types = {path: type(module) for path, module in before.named_modules()}
+    for path, module in after.named_modules():
+        if path.startswith(inside):
+            assert type(module) in (nn.Conv2d, nn.Linear, ChannelShuffle)
+        elif path not in made:
+            assert type(module) is types[path]
+    keys = [[key for key in m.state_dict() if not key.startswith(inside)] for m in (before, after)]
+    assert keys[0] == keys[1]
+
+
 def test_is_a_frozen_record_of_its_own_name_that_survives_text(name):
     step = PASSES[name]()
     assert step.name == name
@@ -49,13 +70,12 @@ def test_is_a_frozen_record_of_its_own_name_that_survives_text(name):
 
 
 @pytest.mark.parametrize("epochs", [0, 1])
-def test_gives_a_plain_module_and_leaves_the_parent(name, epochs, model, data, example):
+def test_gives_a_plain_module_and_leaves_the_parent(name, epochs, model, data, example, tmp_path):
     before = deepcopy(model.state_dict())
-    result = compress(model, example, [short(name, epochs)], data=data)
+    result = compress(model, example, [short(name, epochs)], data=data, checkpoint=tmp_path)
     assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
     assert type(result.model) is type(model)
-    assert [type(m) for m in result.model.modules()] == [type(m) for m in model.modules()]
-    assert list(result.model.state_dict()) == list(before)
+    check_modules(model, result.model)
     assert torch.isfinite(result.model(example)).all()
     assert not torch.equal(result.model(example), model(example))
     entry = result.ledger.entries[0]
@@ -64,6 +84,10 @@ def test_gives_a_plain_module_and_leaves_the_parent(name, epochs, model, data, e
     for module in result.model.modules():
         assert not module._forward_hooks
         assert not module._forward_pre_hooks
+    again = deepcopy(model)
+    PassStore(tmp_path, again, [short(name, epochs)], seed=0).restore(again)
+    check_modules(result.model, again)
+    assert torch.equal(result.model(example), again.eval()(example))
 
 
 def test_zeros_stay_zero(name, model, data, example):
@@ -71,7 +95,14 @@ def test_zeros_stay_zero(name, model, data, example):
     with torch.no_grad():
         sparse.blocks[1].primary.weight[:, :, ::2] = 0
     result = short(name, 1).apply(sparse, Context(example, data, progress=False))
-    assert (result.blocks[1].primary.weight[:, :, ::2] == 0).all()
+    layer = result.blocks[1].primary
+    first = next(module for module in layer.modules() if isinstance(module, nn.Conv2d))
+    picture = torch.zeros(1, first.in_channels, 5, 5)
+    nothing = layer(picture)
+    picture[:, :, 2] = 1  # a line, of which each row of the kernel makes one
+    lines = (layer(picture) - nothing) != 0
+    assert lines[:, :, 2].any()
+    assert not lines[:, :, [1, 3]].any()
 
 
 def test_same_seed_same_result(name, model, data, example):

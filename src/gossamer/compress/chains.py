@@ -31,7 +31,7 @@ def replace_module(model: nn.Module, old: nn.Module, new: nn.Module) -> None:
           (0): Tanh()
         )
     """
-    for parent in model.modules():
+    for parent in list(model.modules()):  # before the new one, which may hold the old, is in it
         for key, child in parent._modules.items():
             if child is old:
                 parent._modules[key] = new

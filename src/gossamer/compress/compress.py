@@ -31,8 +31,9 @@ class CompressResult:
     """What `compress` gives.
 
     Args:
-        model: of the parent's class, with zeros and shared values in its weights, or with fewer
-            channels; on the CPU, in evaluation mode.
+        model: of the parent's class, with zeros and shared values in its weights, with fewer
+            channels, or with chains of smaller layers in the place of layers; on the CPU, in
+            evaluation mode.
         ledger: one entry a pass.
     """
 
@@ -51,6 +52,7 @@ def compress(
     seed: int = 0,
     checkpoint: str | Path | None = None,
     resume: bool = False,
+    time_ms: Callable[[nn.Module, Tensor], float] | None = None,
 ) -> CompressResult:
     """Make a network sparse and compact; the given one is left as it is.
 
@@ -68,6 +70,8 @@ def compress(
         seed: of everything random.
         checkpoint: folder for the network after each finished pass.
         resume: skip the passes that are finished there.
+        time_ms: what a module takes on an input (1, C, H, W) or (1, F), for passes that are told to
+            choose by time: compiled by this package, for example.
 
     Raises:
         PassError: if a pass cannot do what it is asked, or the checkpoint is not of this
@@ -87,7 +91,7 @@ def compress(
         0.5
     """
     passes = load_recipe(recipe)
-    context = Context(example_inputs, data, seed, progress)
+    context = Context(example_inputs, data, seed, progress, time_ms)
     model = deepcopy(model).cpu().eval()
     for step in passes:
         step.check(model, context)

@@ -26,6 +26,8 @@ class Context:
         data: for retraining and for the statistics of norms; None without.
         seed: of everything random; it replaces the seed of training recipes.
         progress: show bars on a terminal.
+        time_ms: of a module on an input (1, C, H, W) or (1, F), for passes that choose by time; None
+            without.
         tell: takes what a pass found while it worked: a number under the name that it is to have
             in the ledger beside what was asked, or a sentence under the name of a layer.
     """
@@ -34,11 +36,16 @@ class Context:
     data: Data | None = None
     seed: int = 0
     progress: bool = True
+    time_ms: Callable[[nn.Module, Tensor], float] | None = None
     tell: Callable[[str, float | str], None] = _unheard
 
 
 class Pass(Protocol):
-    """A frozen dataclass of typed options, all with defaults; it leaves no wrapper in the model."""
+    """A frozen dataclass of typed options, all with defaults; it leaves no wrapper in the model.
+
+    A layer may become an `nn.Sequential` of plain convolutions, linear layers and channel shuffles
+    (`gossamer.compress.chains` stores those), everything else keeps its class.
+    """
 
     name: ClassVar[str]
 

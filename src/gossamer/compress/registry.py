@@ -13,6 +13,8 @@ PASSES = Registry(
         "lottery-ticket": "gossamer.compress.prune.lottery:LotteryTicket",
         "dynamic-sparse": "gossamer.compress.prune.dynamic:DynamicSparse",
         "penalise": "gossamer.compress.prune.penalise:Penalise",
+        "factor": "gossamer.compress.factor.factor:Factor",
+        "interleave": "gossamer.compress.factor.interleave:Interleave",
         "share-weights": "gossamer.compress.cluster.share:ShareWeights",
     },
 )

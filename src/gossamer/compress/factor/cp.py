@@ -13,7 +13,7 @@ from gossamer.compress.factor.ranks import Ranked
 from gossamer.compress.factor.spectrum import Spectrum, principal
 from gossamer.compress.factor.stage import Stages
 
-_SWEEPS, _RIDGE, _TOLERANCE = 100, 1e-4, 1e-4
+_SWEEPS, _RIDGE, _TOLERANCE, _NOISE = 100, 1e-4, 1e-4, 0.1
 _MODES = "kcrs"
 
 
@@ -22,7 +22,7 @@ class CP(Ranked):
 
     W[k, c, i, j] ≈ Σ_r a[k, r] b[c, r] v[i, r] h[j, r], by alternating least squares with a
     penalty on the factors' norms: without it, components grow without bound and cancel each other.
-    Sweeps start from singular vectors, and from seeded noise where a side is shorter than r.
+    Sweeps start near singular vectors, and from seeded noise where a side is shorter than r.
 
     What is expected to be lost is a lower bound: what the best matrix of that rank loses, in the
     worst of four unfoldings. An axis of one tap has no stage.
@@ -55,13 +55,17 @@ class CP(Ranked):
         ]
         return tuple(Spectrum.of(matrix) for matrix in unfolded)
 
-    def losses(self) -> tuple[np.ndarray, ...]:
-        """Return what the best matrices of rank 0, 1, … lose in the worst unfolding."""
-        each = [spectrum.losses for spectrum in self.spectra]
-        length = max(len(own) for own in each)
-        return (np.max([np.pad(own, (0, length - len(own))) for own in each], axis=0),)
+    @property
+    def full(self) -> Choice:
+        """Return the rank at which no unfolding loses anything."""
+        return (max(len(spectrum.losses) - 1 for spectrum in self.spectra),)
 
-    def noise_choice(self) -> Choice:
+    def loss(self, choice: Choice) -> float:
+        """Return what the best matrix of that rank loses in the worst unfolding."""
+        each = [spectrum.losses for spectrum in self.spectra]
+        return max(float(own[min(choice[0], len(own) - 1)]) for own in each)
+
+    def noise_ranks(self) -> tuple[int, ...]:
         """Return the largest of the unfoldings' ranks."""
         return (max(spectrum.noise_rank for spectrum in self.spectra),)
 
@@ -81,28 +85,28 @@ class CP(Ranked):
 def cp_als(tensor: Tensor, rank: int, rng: np.random.Generator) -> list[Tensor]:
     """Return four factors (size, rank) whose sum of outer products is near a tensor, float64.
 
-    Minimises ‖T − Σ a∘b∘v∘h‖² + λ·Σ‖factor‖², λ = 1e-4·‖T‖^1.5 (which does not depend on the scale
-    of T); each sweep lowers it. Columns are rescaled to equal norms in between, which lowers the
-    penalty. In the end the first factor is solved for without it.
+    Of T scaled to norm 1, ‖T − Σ a∘b∘v∘h‖² + 1e-4·Σ‖factor‖² is lowered by each sweep. Columns are
+    rescaled to equal norms in between, which lowers the penalty. In the end the first factor is
+    solved for without it.
 
     Args:
         tensor: (K, C, R, S) float64, not zero.
         rank: ≥ 1.
-        rng: of the start where a side is shorter than the rank.
+        rng: of the start.
     """
+    norm, before = tensor.norm(), float("inf")
+    tensor = tensor / norm
     factors = [_start(tensor, axis, rank, rng) for axis in range(4)]
-    energy = float(tensor.square().sum())
-    ridge, before = _RIDGE * energy**0.75, float("inf")
     for _ in range(_SWEEPS):
         for axis in range(4):
-            factors[axis] = _solve(tensor, factors, axis, ridge)
+            factors[axis] = _solve(tensor, factors, axis, _RIDGE)
         factors = _balanced(factors)
-        now = float((tensor - outer(factors)).square().sum()) / energy
+        now = float((tensor - outer(factors)).square().sum())
         if before - now < _TOLERANCE * now + 1e-12:
             break
         before = now
-    factors[0] = _solve(tensor, factors, 0, 1e-9 * ridge)
-    return factors
+    factors[0] = _solve(tensor, factors, 0, 1e-9 * _RIDGE) * norm
+    return _balanced(factors)
 
 
 def outer(factors: list[Tensor]) -> Tensor:
@@ -111,11 +115,15 @@ def outer(factors: list[Tensor]) -> Tensor:
 
 
 def _start(tensor: Tensor, axis: int, rank: int, rng: np.random.Generator) -> Tensor:
-    """Return leading singular vectors of an unfolding, filled up with noise."""
+    """Return leading singular vectors of an unfolding, filled up with noise.
+
+    A little noise is on the vectors as well: exact ones may be a saddle that sweeps do not leave.
+    """
     vectors = principal(tensor.movedim(axis, 0).flatten(1))[0][:, :rank]
-    missing = rank - vectors.shape[1]
-    noise = torch.from_numpy(rng.normal(size=(len(vectors), missing)) / len(vectors) ** 0.5)
-    return torch.cat([vectors, noise], 1)
+    noise = torch.from_numpy(rng.normal(size=(len(vectors), rank)) / len(vectors) ** 0.5)
+    start = noise.clone()
+    start[:, : vectors.shape[1]] = vectors + _NOISE * noise[:, : vectors.shape[1]]
+    return start
 
 
 def _solve(tensor: Tensor, factors: list[Tensor], axis: int, ridge: float) -> Tensor:

@@ -55,10 +55,11 @@ def block_energies(weight: Tensor, moment: Tensor, parts: int, rows: int) -> Ten
 def fit_blocks(weight: Tensor, moment: Tensor, parts: int, rows: int, rank: int) -> Blocks:
     """Return blocks of rank e whose product changes the outputs least, by turns.
 
-    The blocks of one first group are solved for exactly while the others are held, as in
-    `WeightedSVD`: the least-squares solution for what the others leave, projected on its principal
-    outputs. Each step lowers mean ‖(W − U V) x‖². Where inputs of different groups do not
-    correlate, the first sweep is the optimum: the projection by an SVD of each block.
+    Starts from the best blocks for their own inputs alone. Then the blocks of one first group are
+    solved for exactly while the others are held, as in `WeightedSVD`: the least-squares solution
+    for what the others leave, projected on its principal outputs. Each step lowers
+    mean ‖(W − U V) x‖². Where inputs of different groups do not correlate, the start is the
+    optimum: the projection by an SVD of each block.
 
     Source: the blocks are those of Zhang et al., "Interleaved Group Convolutions", 2017, section 3;
     Dao et al., "Monarch", 2022, section 3.2, have the projection of a matrix on such products.
@@ -72,8 +73,11 @@ def fit_blocks(weight: Tensor, moment: Tensor, parts: int, rows: int, rank: int)
     """
     factor = torch.linalg.cholesky(_diagonal_blocks(moment, parts))
     split = weight.unflatten(2, (parts, -1))
-    rest, found = split.clone(), torch.zeros_like(split)  # (B, n, g, F/g)
+    found = torch.empty_like(split)  # (B, n, g, F/g)
     bases = [torch.empty(0)] * parts
+    for part in range(parts):
+        found[:, :, part], bases[part] = _project(split[:, :, part], factor[:, part], rows, rank)
+    rest = split - found
     energy, before = float((weight @ moment * weight).sum()), float("inf")
     for _ in range(_SWEEPS):
         for part in range(parts):

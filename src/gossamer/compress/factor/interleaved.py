@@ -13,11 +13,13 @@ from torch import Tensor
 
 from gossamer.compress.factor.fit_blocks import block_energies, fit_blocks
 from gossamer.compress.factor.method import Candidate, Choice
+from gossamer.compress.factor.product import fit_product, output_loss, product
 from gossamer.compress.factor.stage import Stage, Stages
 from gossamer.compress.factor.svd import even
 from gossamer.compress.factor.target import Target
 
 DAMPING = 1e-3
+_PROJECTED = 6  # partitions of more than two factors that are tried, of each kind
 
 
 class Interleaved:
@@ -31,8 +33,8 @@ class Interleaved:
 
     More factors split the last 1×1 convolution again, each group on its own, by the balance
     condition of IGCV2: a group of p inputs and q outputs becomes √p groups of √q outputs each, a
-    shuffle, and √q groups; one path joins an input and an output. Their expected loss is that of
-    two factors, a lower bound.
+    shuffle, and √q groups; one path joins an input and an output. All factors are then fitted
+    together by a short descent.
 
     Sources: Zhang et al., "Interleaved Group Convolutions", 2017; Xie et al., "IGCV2", 2018. They
     train such blocks from scratch; here they are fitted to a trained dense layer.
@@ -40,8 +42,8 @@ class Interleaved:
     Args:
         target: the layer.
         factors: group convolutions, ≥ 2.
-        primary: g, or 0 to choose it.
-        secondary: m, or 0 to choose it.
+        primary: g, or 0 to choose one > 1.
+        secondary: m, or 0 to choose one > 1.
     """
 
     needs_data: ClassVar[bool] = True
@@ -51,8 +53,8 @@ class Interleaved:
     ) -> None:
         self.target, self.factors = target, factors
         channels, kernels = target.stage.in_channels, target.stage.out_channels
-        self.parts = [g for g in _divisors(channels) if g > 1 and primary in (0, g)]
-        self.rows = [m for m in _divisors(kernels) if secondary in (0, m)]
+        self.parts = [g for g in _divisors(channels) if primary == g or (primary == 0 and g > 1)]
+        self.rows = [m for m in _divisors(kernels) if secondary == m or (secondary == 0 and m > 1)]
 
     def reason(self) -> str | None:
         """Return why the method is not for this layer, or None."""
@@ -102,35 +104,73 @@ class Interleaved:
         return moment + torch.diag(dead.to(moment.dtype))
 
     def candidates(self, multiple: int) -> list[Candidate]:
-        """Return all partitions, each with all numbers of paths."""
-        weight, found = self.target.matrix[0], []
+        """Return all partitions, each with all numbers of paths.
+
+        With more than two factors, fewer of them, whose loss is then that of their projection.
+        """
+        found: list[Candidate] = []
         for parts in self.parts:
             for rows in self.rows:
-                energies = block_energies(weight, self.moment, parts, rows).sum((0, 1))
+                energies = block_energies(self._wanted, self.moment, parts, rows).sum((0, 1))
                 tails = 1 - energies.cumsum(0) / energies.sum()
                 ranks = range(multiple, len(tails) + 1, multiple)
                 found += [Candidate((parts, rows, e), max(float(tails[e - 1]), 0)) for e in ranks]
-        return found
+        return found if self.factors == 2 else self._projected(found)
 
-    def noise_choice(self) -> Choice:
-        """Noise says nothing about partitions."""
+    def _projected(self, found: list[Candidate]) -> list[Candidate]:
+        """Return the best of two factors at some costs, with what more factors lose."""
+        few = [one for one in found if one.choice[2] == 1]
+        chosen = {one.choice for some in (few, found) for one in self._frontier(some)}
+        losses = {
+            choice: output_loss(
+                product(self.stages(choice), self._projection(choice)), self._wanted, self.moment
+            )
+            for choice in sorted(chosen)
+        }
+        return [Candidate(choice, min(float(loss), 1.0)) for choice, loss in losses.items()]
+
+    def _frontier(self, found: list[Candidate]) -> list[Candidate]:
+        """Return some candidates than which none is both cheaper and better."""
+        frontier: list[Candidate] = []
+        dense = self.target.stage.weights
+        for one in sorted(found, key=lambda one: self._weights(one.choice)):
+            fits = self._weights(one.choice) < dense
+            if fits and (not frontier or one.loss < frontier[-1].loss):
+                frontier.append(one)
+        return frontier[:: -(-len(frontier) // _PROJECTED) or 1]
+
+    def _weights(self, choice: Choice) -> int:
+        return sum(stage.weights for stage in self.stages(choice))
+
+    def noise_choice(self, multiple: int) -> Choice | None:
+        """Noise says nothing about partitions, and `Interleave` does not offer it."""
         raise NotImplementedError
+
+    @property
+    def _wanted(self) -> Tensor:
+        return self.target.matrix[0]
 
     def weights(self, choice: Choice) -> list[Tensor]:
         """Return a weight for each stage, fitted to the layer's outputs."""
+        weights = self._projection(choice)
+        if self.factors == 2:
+            return weights  # they are the best by turns
+        return fit_product(self.stages(choice), weights, self._wanted, self.moment)
+
+    def _projection(self, choice: Choice) -> list[Tensor]:
+        """Return the best two factors, the last of them split as often as asked."""
         parts, rows, rank = choice
         splits = list(self._splits(choice))
         # Each split moves a digit of the outputs' numbers to the front, so it is taken from there.
-        digits = [count for _, count in reversed(splits)]
+        digits, last = [count for _, count in reversed(splits)], len(splits)
         weight = self.target.matrix.unflatten(1, (*digits, rows, -1))
-        order = [0, 1 + len(digits), *range(len(digits), 0, -1), 2 + len(digits), 3 + len(digits)]
-        weight = weight.permute(order).flatten(1, -2)
-        first, last, moment = factor_blocks(weight, self.moment[None], parts, rows, rank)
+        weight = weight.permute(0, 1 + last, *range(last, 0, -1), 2 + last, 3 + last).flatten(1, -2)
+        first, second, moment = factor_blocks(weight, self.moment[None], parts, rows, rank)
         weights = [first]
         for columns, count in splits:
-            inner, last, moment = factor_blocks(last, damped(moment), columns, count, 1)
+            inner, second, moment = factor_blocks(second, damped(moment), columns, count, 1)
             weights.append(inner)
-        return [*weights, last]
+        return [*weights, second]
 
 
 def factor_blocks(

@@ -58,8 +58,8 @@ class Method(Protocol):
         """
         ...
 
-    def noise_choice(self) -> Choice:
-        """Return the choice that analysis of noise (EVBMF) makes."""
+    def noise_choice(self, multiple: int) -> Choice | None:
+        """Return the choice that analysis of noise (EVBMF) makes, or None if it finds no signal."""
         ...
 
     def weights(self, choice: Choice) -> list[Tensor]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import ClassVar
 
-import numpy as np
 from torch import Tensor
 
 from gossamer.compress.factor.method import Candidate, Choice
@@ -48,45 +47,59 @@ class Ranked:
         """Return one spectrum a rank."""
         raise NotImplementedError
 
-    def losses(self) -> tuple[np.ndarray, ...]:
-        """Return for each rank what 0, 1, … lose."""
-        return tuple(spectrum.losses for spectrum in self.spectra)
+    @property
+    def full(self) -> Choice:
+        """Return the largest ranks there are."""
+        return tuple(len(spectrum.losses) - 1 for spectrum in self.spectra)
 
-    def noise_choice(self) -> Choice:
-        """Return the ranks by EVBMF."""
+    def loss(self, choice: Choice) -> float:
+        """Return the share of the energy that these ranks are expected to lose."""
+        return float(self.spectra[0].losses[choice[0]])
+
+    def noise_ranks(self) -> tuple[int, ...]:
+        """Return the ranks by EVBMF, 0 where all is noise."""
         return tuple(spectrum.noise_rank for spectrum in self.spectra)
 
+    def noise_choice(self, multiple: int) -> Choice | None:
+        """Return the ranks by EVBMF, rounded up as far as there are ranks; None if all is noise."""
+        ranks = self.noise_ranks()
+        if 0 in ranks:
+            return None
+        pairs = zip(ranks, self.full, strict=True)
+        return tuple(min(-(-rank // multiple) * multiple, full) for rank, full in pairs)
+
     def candidates(self, multiple: int) -> list[Candidate]:
-        """Return ranks from full to least; the losses of several ranks are added, a bound."""
-        return list(descend(self.losses(), multiple))
+        """Return ranks from full to least."""
+        return list(descend(self.full, self.loss, multiple))
 
 
-def descend(losses: Sequence[np.ndarray], multiple: int) -> Iterator[Candidate]:
+def descend(
+    full: Choice, loss: Callable[[Choice], float], multiple: int
+) -> Iterator[Candidate]:
     """Yield ranks, the full ones first, then always the one lower that loses least.
 
     Of several ranks, what one step loses counts relative to the share of that rank which it gives
     up, so that long and short sides of a layer shrink alike.
 
     Args:
-        losses: for each rank what 0, 1, …, full lose.
-        multiple: ranks are multiples of it, except full ones, and where it is more than full.
+        full: the largest ranks.
+        loss: of ranks.
+        multiple: ranks are multiples of it, except full ones.
 
     Examples:
-        >>> [c.choice for c in descend([np.array([1.0, 0.3, 0.1, 0.0])], 1)]
-        [(3,), (2,), (1,)]
+        >>> [c.choice for c in descend((5,), lambda ranks: 1 - ranks[0] / 5, 2)]
+        [(5,), (4,), (2,)]
     """
-    full = [len(own) - 1 for own in losses]
-    ranks = list(full)
+    ranks, lost = full, loss(full)
     while True:
-        lost = sum(float(own[rank]) for own, rank in zip(losses, ranks, strict=True))
-        yield Candidate(tuple(ranks), min(lost, 1.0))
-        lower = [(rank - 1) // multiple * multiple for rank in ranks]
-        open_ = [i for i, rank in enumerate(lower) if rank >= 1]
-        if not open_:
+        yield Candidate(ranks, min(max(lost, 0.0), 1.0))
+        steps = []
+        for i, rank in enumerate(ranks):
+            lower = (rank - 1) // multiple * multiple
+            if lower >= 1:
+                changed = (*ranks[:i], lower, *ranks[i + 1 :])
+                then = loss(changed)
+                steps.append(((then - lost) * full[i] / (rank - lower), changed, then))
+        if not steps:
             return
-        step = min(open_, key=lambda i: _price(losses[i], ranks[i], lower[i]) * full[i])
-        ranks[step] = lower[step]
-
-
-def _price(losses: np.ndarray, rank: int, lower: int) -> float:
-    return float(losses[lower] - losses[rank]) / (rank - lower)
+        _, ranks, lost = min(steps)

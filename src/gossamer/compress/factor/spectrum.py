@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -51,7 +52,7 @@ class Spectrum:
         found = principal(matrix)[1] if energies is None else energies
         return cls(found[..., : min(rows, columns)].numpy(), rows, columns)
 
-    @property
+    @cached_property
     def losses(self) -> np.ndarray:
         """Return for ranks 0 … L the share of all energy that the best matrices lack (L+1,).
 
@@ -63,6 +64,6 @@ class Spectrum:
 
     @property
     def noise_rank(self) -> int:
-        """Return the largest rank that is not noise in any of the matrices, by EVBMF; ≥ 1."""
+        """Return the largest rank that is not noise in any of the matrices, by EVBMF."""
         values = np.sqrt(self.energies)
-        return max(1, *(evbmf_rank(own, self.rows, self.columns) for own in values))
+        return max(evbmf_rank(own, self.rows, self.columns) for own in values)

@@ -144,7 +144,7 @@ def chain_macs(stages: Stages, size: Pair) -> int:
 
 
 def build_chain(stages: Stages, weights: Sequence[Tensor], bias: Tensor | None) -> nn.Sequential:
-    """Return the stages as modules with these weights, and the bias on the last.
+    """Return the stages as modules with these weights, of their type, and the bias on the last.
 
     Args:
         stages: at least one.
@@ -154,7 +154,7 @@ def build_chain(stages: Stages, weights: Sequence[Tensor], bias: Tensor | None) 
     modules: list[nn.Module] = []
     for index, (stage, weight) in enumerate(zip(stages, weights, strict=True)):
         own = bias if index == len(stages) - 1 else None
-        layer = stage.build(own is not None)
+        layer = stage.build(own is not None).to(weight.dtype)
         layer.weight.data.copy_(weight.reshape(stage.weight_shape))
         if own is not None:
             layer.bias.data.copy_(own)  # type: ignore[union-attr]

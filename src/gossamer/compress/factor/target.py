@@ -63,6 +63,11 @@ class Target:
         """Return its weight as matrices, float64 (G, K/G, F)."""
         return self.weight.flatten(2)
 
+    @property
+    def places(self) -> int:
+        """Return how often its weight is used for one image."""
+        return self.macs((self.stage,)) // self.stage.weights
+
     def macs(self, stages: Stages) -> int:
         """Return the MACs of stages in its place, for one image."""
         return sum(chain_macs(stages, size) for size in self.sizes)
@@ -109,6 +114,8 @@ def find_targets(
 
 def _reason(model: nn.Module, layer: nn.Module, sizes: list[Pair]) -> str | None:
     """Return why a layer cannot be replaced, or None."""
+    if layer is model:
+        return "it is the whole network"
     if type(layer) not in WEIGHTED:
         return f"it is a {type(layer).__name__}"
     if "weight" not in layer._parameters:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -24,8 +25,7 @@ class Tucker(Ranked):
     in turn (HOOI), which never loses. A rank that is full leaves its 1×1 convolution out. A matrix
     (a linear layer or a 1×1 kernel) has one rank, that of its SVD.
 
-    What is expected to be lost is the sum over both unfoldings of what their rank loses: HOSVD
-    loses no more than that, HOOI less.
+    What is expected to be lost is what HOSVD loses, a bound on what HOOI does.
 
     Source: Kim et al., "Compression of Deep Convolutional Neural Networks for Fast and Low Power
     Mobile Applications", 2016, section 3; De Lathauwer, De Moor & Vandewalle, 2000, for HOSVD and
@@ -60,6 +60,21 @@ class Tucker(Ranked):
         if self.svd:
             return self.svd.spectra
         return Spectrum.of(_by_inputs(self.target.weight)), Spectrum.of(self.target.matrix)
+
+    @cached_property
+    def kept(self) -> np.ndarray:
+        """Return the energy that HOSVD keeps at each pair of ranks (C/G+1, K/G+1)."""
+        weight = self.target.weight
+        inputs, outputs = principal(_by_inputs(weight))[0], principal(weight.flatten(2))[0]
+        core = _inner(_outer(weight, outputs), inputs)
+        energies = core.square().sum((0, 3, 4)).mT.numpy()
+        return np.pad(energies.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
+
+    def loss(self, choice: Choice) -> float:
+        """Return the share of the energy that HOSVD of these ranks loses."""
+        if self.svd:
+            return self.svd.loss(choice)
+        return float(1 - self.kept[choice] / self.target.weight.square().sum())
 
     def weights(self, choice: Choice) -> list[Tensor]:
         """Return a weight for each stage."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 from typing import ClassVar
 
@@ -30,4 +31,5 @@ class WeightedSVD(SVD):
         assert moment is not None, "the pass asked for data"
         energies, vectors = torch.linalg.eigh(weight @ moment @ weight.mT)
         length = min(weight.shape[1:])
+        self.target = replace(self.target, moment=None)  # by far the largest thing here
         return vectors.flip(-1)[..., :length], energies.flip(-1).clamp(min=0)[..., :length]
