@@ -139,16 +139,16 @@ def _built(link: dict[str, Any], tensors: Mapping[str, Tensor], path: str) -> nn
 def _convolution(link: dict[str, Any], weight: Tensor, bias: bool) -> nn.Conv2d:
     kernels, channels, *taps = weight.shape
     groups = _natural(link["groups"])
-    options: dict[str, Any] = {key: _pair(link[key]) for key in _PAIRS}
+    options: dict[str, Any] = {key: _pair(link[key], least=key != "padding") for key in _PAIRS}
     options |= {"groups": groups, "bias": bias, "padding_mode": link["padding_mode"]}
     return nn.Conv2d(channels * groups, kernels, tuple(taps), **options)
 
 
-def _pair(value: Any) -> Any:
-    if value in ("same", "valid"):
+def _pair(value: Any, *, least: int) -> Any:
+    if not least and value in ("same", "valid"):
         return value
     first, second = value
-    return _natural(first, least=0), _natural(second, least=0)
+    return _natural(first, least=least), _natural(second, least=least)
 
 
 def _natural(value: Any, *, least: int = 1) -> int:
