@@ -137,11 +137,11 @@ def _built(link: dict[str, Any], tensors: Mapping[str, Tensor], path: str) -> nn
 
 
 def _convolution(link: dict[str, Any], weight: Tensor, bias: bool) -> nn.Conv2d:
-    kernels, channels, *taps = weight.shape
+    kernels, channels, rows, columns = weight.shape
     groups = _natural(link["groups"])
     options: dict[str, Any] = {key: _pair(link[key], least=key != "padding") for key in _PAIRS}
     options |= {"groups": groups, "bias": bias, "padding_mode": link["padding_mode"]}
-    return nn.Conv2d(channels * groups, kernels, tuple(taps), **options)
+    return nn.Conv2d(channels * groups, kernels, (rows, columns), **options)
 
 
 def _pair(value: Any, *, least: int) -> Any:

@@ -26,8 +26,7 @@ class Context:
         data: for retraining and for the statistics of norms; None without.
         seed: of everything random; it replaces the seed of training recipes.
         progress: show bars on a terminal.
-        time_ms: of a module on an input (1, C, H, W) or (1, F), for passes that choose by time; None
-            without.
+        time_ms: of a module on an input (1, C, H, W) or (1, F), for passes that choose by time.
         tell: takes what a pass found while it worked: a number under the name that it is to have
             in the ledger beside what was asked, or a sentence under the name of a layer.
     """

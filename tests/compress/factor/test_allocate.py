@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from gossamer.compress.factor.allocate import Option, allocate
 
-LAYER = st.lists(
-    st.tuples(st.floats(0.1, 10), st.floats(0.01, 5)), min_size=0, max_size=5
-).map(lambda rest: [Option(10.0, 0.0), *(Option(c, loss) for c, loss in rest)])
+LAYER = st.lists(st.tuples(st.floats(0.1, 10), st.floats(0.01, 5)), min_size=0, max_size=5).map(
+    lambda rest: [Option(10.0, 0.0), *(Option(c, loss) for c, loss in rest)]
+)
 
 
 @given(st.lists(LAYER, min_size=1, max_size=4), st.floats(0, 1))

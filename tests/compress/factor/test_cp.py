@@ -45,7 +45,9 @@ def test_components_do_not_grow_against_each_other():
 def test_more_rank_loses_less():
     method = CP(target_of(conv(6, 8, 3)))
     losses = [
-        float((kernel(method.stages((r,)), method.weights((r,))) - method.target.layer.weight).norm())
+        float(
+            (kernel(method.stages((r,)), method.weights((r,))) - method.target.layer.weight).norm()
+        )
         for r in (1, 4, 16)
     ]
     assert losses == sorted(losses, reverse=True)

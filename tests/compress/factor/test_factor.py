@@ -56,15 +56,21 @@ def test_the_graph_equals_the_module(method, ranks, model, small_data, small_exa
 def test_the_budget_is_that_of_the_layers_it_is_for(model, small_data, small_example):
     step = replace(FACTOR, method="svd", of="parameters", amount=0.6, exclude=("9",))
     result = compress(model, small_example, [step], data=small_data)
-    before, after = (m.layers for m in (result.ledger.entries[0].before, result.ledger.entries[0].after))
-    weights = [sum(own.weights for own in side if not own.name.startswith("9")) for side in (before, after)]
+    before, after = (
+        m.layers for m in (result.ledger.entries[0].before, result.ledger.entries[0].after)
+    )
+    weights = [
+        sum(own.weights for own in side if not own.name.startswith("9")) for side in (before, after)
+    ]
     assert weights[1] <= 0.4 * weights[0]
     assert isinstance(result.model[9], nn.Linear)
 
 
 def test_zeros_count_as_saved_already(model, small_data, small_example):
     with torch.no_grad():
-        model[2].weight[torch.rand(16, 8, 3, 3, generator=torch.Generator().manual_seed(0)) < 0.9] = 0
+        model[2].weight[
+            torch.rand(16, 8, 3, 3, generator=torch.Generator().manual_seed(0)) < 0.9
+        ] = 0
     told = {}
     context = Context(small_example, small_data, progress=False, tell=told.__setitem__)
     replace(FACTOR, ranks="energy", energy=0.9, include=("2", "5")).apply(model, context)
@@ -104,7 +110,9 @@ def test_ranks_by_measured_time(model, small_data, small_example):
 def test_training_helps_and_holds_zeros(model, small_data, small_example):
     with torch.no_grad():
         model[0].weight[:, :, 0] = 0
-    step = replace(FACTOR, include=("2",), amount=0.7, training=Recipe(epochs=1, learning_rate=0.01))
+    step = replace(
+        FACTOR, include=("2",), amount=0.7, training=Recipe(epochs=1, learning_rate=0.01)
+    )
     made = compress(model, small_example, [step], data=small_data).model
     assert (made[0].weight[:, :, 0] == 0).all()
     assert (made[0].weight[:, :, 1] != model[0].weight[:, :, 1]).any()
@@ -121,7 +129,10 @@ def test_training_helps_and_holds_zeros(model, small_data, small_example):
         ({"multiple": 0}, "multiple out of range"),
         ({"images": 0}, "images out of range"),
         ({"of": "time"}, "needs a function"),
-        ({"amount": 0.99}, r"cannot lose so large a share of their macs \(got 0.99, expected at most"),
+        (
+            {"amount": 0.99},
+            r"cannot lose so large a share of their macs \(got 0.99, expected at most",
+        ),
         ({"method": "cp", "include": ("9",)}, "no layer can be factored"),
         ({"include": ("nothing",)}, "no layer matches"),
     ],

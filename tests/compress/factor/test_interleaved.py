@@ -91,7 +91,7 @@ def test_candidates_are_partitions_of_both_kinds(factors):
     assert all(0 <= c.loss <= 1 for c in found)
     assert len(found) == len({c.choice for c in found})
     cheapest = min(found, key=lambda c: sum(s.weights for s in method.stages(c.choice)))
-    cost = [sum(s.weights for s in method.stages(c)) for c in (cheapest.choice, method.least())]
+    cost = [sum(s.weights for s in method.stages(c)) for c in (cheapest.choice, method.least(1))]
     assert cost[0] >= cost[1]
 
 

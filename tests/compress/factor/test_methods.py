@@ -1,5 +1,7 @@
 """What every decomposition owes, on layers of every shape."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 from torch import nn
@@ -68,13 +70,15 @@ def test_candidates_fall_in_ranks_and_rise_in_loss(name, shape):
         return
     for multiple in (1, 3):
         found = method.candidates(multiple)
-        assert all(a.loss <= b.loss + 1e-12 for a, b in zip(found, found[1:], strict=False))
+        assert all(a.loss <= b.loss + 1e-12 for a, b in pairwise(found))
         assert all(
             rank % multiple == 0 or rank == full
             for one in found
             for rank, full in zip(one.choice, found[0].choice, strict=True)
         )
-    assert method.candidates(1)[-1].choice == method.least()
+        assert found[-1].choice == method.least(multiple)
+        assert found[0].choice == method.full
+        assert found[0].loss == pytest.approx(0, abs=1e-12)
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -84,8 +88,8 @@ def test_dead_channels_stay_dead(name):
         layer.weight[:, 2] = 0
         layer.weight[5] = 0
     method = method_of(name, layer.double().requires_grad_(False))
-    stages, target = method.stages(method.least()), method.target
-    weights = target.keep_dead(stages, method.weights(method.least()))
+    stages, target = method.stages(method.least(1)), method.target
+    weights = target.keep_dead(stages, method.weights(method.least(1)))
     assert (weights[0].reshape(stages[0].weight_shape)[:, 2] == 0).all()
     assert (weights[-1][5] == 0).all()
     assert (weights[-1][4] != 0).any()

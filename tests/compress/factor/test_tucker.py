@@ -44,7 +44,9 @@ def test_improving_by_turns_never_loses_more_than_both_unfoldings(rng):
     unfolded = layer.weight.transpose(0, 1).flatten(1), layer.weight.flatten(1)
     values = [torch.linalg.svdvals(matrix).square() for matrix in unfolded]
     for choice in ((2, 2), (6, 3), (11, 9)):
-        tails = [float(own[rank:].sum() / own.sum()) for own, rank in zip(values, choice, strict=True)]
+        tails = [
+            float(own[rank:].sum() / own.sum()) for own, rank in zip(values, choice, strict=True)
+        ]
         found = error(method, choice)
         assert max(tails) - 1e-12 <= found <= method.loss(choice) + 1e-12
         assert method.loss(choice) <= sum(tails) + 1e-12
@@ -67,6 +69,16 @@ def test_a_full_rank_needs_no_convolution_of_its_own(choice, factors, rng):
 @pytest.mark.parametrize("name", ["point", "linear"])
 def test_a_matrix_has_one_rank(name):
     method = Tucker(target_of(LAYERS[name]))
-    assert len(method.least()) == 1
+    assert len(method.least(1)) == 1
     assert len(method.stages((2,))) == 2
     assert np.isclose(method.loss((2,)), method.svd.loss((2,)))
+
+
+def test_one_side_may_be_narrower_than_the_other_allows():
+    layer = conv(30, 2, 3)
+    method = Tucker(target_of(layer))
+    assert method.full == (30, 2)
+    assert error(method, (20, 2)) < 1e-20
+    assert [w.numel() for w in method.weights((20, 1))] == [
+        s.weights for s in method.stages((20, 1))
+    ]

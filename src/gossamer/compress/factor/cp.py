@@ -58,7 +58,8 @@ class CP(Ranked):
     @property
     def full(self) -> Choice:
         """Return the rank at which no unfolding loses anything."""
-        return (max(len(spectrum.losses) - 1 for spectrum in self.spectra),)
+        _, k, c, r, s = self.target.weight.shape
+        return (max(min(c * r, k * s), min(c * s, k * r), min(k, c * r * s), min(c, k * r * s)),)
 
     def loss(self, choice: Choice) -> float:
         """Return what the best matrix of that rank loses in the worst unfolding."""

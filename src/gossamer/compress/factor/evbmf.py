@@ -24,7 +24,8 @@ def evbmf_rank(values: np.ndarray, rows: int, columns: int) -> int:
 
     Examples:
         >>> rng = np.random.default_rng(0)
-        >>> noisy = 3 * rng.normal(size=(20, 2)) @ rng.normal(size=(2, 50)) + rng.normal(size=(20, 50))
+        >>> signal = 3 * rng.normal(size=(20, 2)) @ rng.normal(size=(2, 50))
+        >>> noisy = signal + rng.normal(size=(20, 50))
         >>> evbmf_rank(np.linalg.svd(noisy, compute_uv=False), 20, 50)
         2
     """
@@ -48,7 +49,7 @@ def _noise(energies: np.ndarray, short: int, long: int, bound: float) -> float:
         grid = np.geomspace(low, max(high, low), _POINTS)
         best = int(np.argmin(_free_energy(energies, grid, short, long, bound)))
         low, high = grid[max(best - 1, 0)], grid[min(best + 1, _POINTS - 1)]
-    return float(grid[best])
+    return float((low * high) ** 0.5)
 
 
 def _free_energy(

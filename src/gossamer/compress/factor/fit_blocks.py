@@ -78,7 +78,7 @@ def fit_blocks(weight: Tensor, moment: Tensor, parts: int, rows: int, rank: int)
     for part in range(parts):
         found[:, :, part], bases[part] = _project(split[:, :, part], factor[:, part], rows, rank)
     rest = split - found
-    energy, before = float((weight @ moment * weight).sum()), float("inf")
+    energy, loss, before = float((weight @ moment * weight).sum()), 1.0, float("inf")
     for _ in range(_SWEEPS):
         for part in range(parts):
             slope = rest.flatten(2) @ moment.unflatten(2, (parts, -1))[:, :, part]

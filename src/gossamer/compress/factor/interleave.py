@@ -74,7 +74,9 @@ class Interleave:
         ):
             if value < least:
                 expected = f"≥ {least}"
-                raise PassError(f"{label} out of range", where=self.name, got=value, expected=expected)
+                raise PassError(
+                    f"{label} out of range", where=self.name, got=value, expected=expected
+                )
         self._work().check(model, context, needs_data=Interleaved.needs_data)
 
     def apply(self, model: nn.Module, context: Context) -> nn.Module:

@@ -66,14 +66,14 @@ class Interleaved:
         widths = f"{stage.in_channels} to {stage.out_channels} channels"
         return None if self.parts and self.rows else f"{widths} do not divide so"
 
-    def least(self) -> Choice:
+    def least(self, multiple: int) -> Choice:
         """Return the cheapest partition."""
-        pairs = [(g, m, 1) for g in self.parts for m in self.rows]
+        pairs = [(g, m, multiple) for g in self.parts for m in self.rows]
         return min(pairs, key=lambda choice: self.target.macs(self.stages(choice)))
 
     def stages(self, choice: Choice) -> Stages:
         """Return the group convolutions."""
-        parts, rows, rank = choice
+        parts, rows, _ = choice
         stage, width = self.target.stage, prod(choice)
         first = replace(stage.between(stage.in_channels, width, parts), shuffle=parts)
         last = stage.point(width, stage.out_channels, rows)

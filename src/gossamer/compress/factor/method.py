@@ -42,7 +42,7 @@ class Method(Protocol):
         """Return why the method is not for this layer, or None."""
         ...
 
-    def least(self) -> Choice:
+    def least(self, multiple: int) -> Choice:
         """Return the cheapest choice, without any work on weights."""
         ...
 

@@ -87,13 +87,20 @@ def check_plan(
     if rule.ranks != "budget" or cost.of == "time":  # times are known when they are measured
         return
     now = {name: cost.now(method.target) for name, method in methods.items()}
-    least = sum(min(now[n], cost.later(m.target, m.stages(m.least()))) for n, m in methods.items())
-    most = 1 - least / sum(now.values())
-    if rule.amount > most:
+    after = {
+        name: cost.later(method.target, method.stages(method.least(rule.multiple)))
+        for name, method in methods.items()
+    }
+    least = sum(min(now[name], after[name]) for name in methods)
+    _check_amount(rule.amount, 1 - least / sum(now.values()), cost.of, where)
+
+
+def _check_amount(amount: float, most: float, of: str, where: str) -> None:
+    if amount > most + 1e-12:
         raise PassError(
-            f"the layers that can be factored cannot lose so large a share of their {cost.of}",
+            f"the layers that can be factored cannot lose so large a share of their {of}",
             where=where,
-            got=rule.amount,
+            got=amount,
             expected=f"at most {most:.3f}",
         )
 
@@ -104,6 +111,8 @@ def make_plan(
     rule: Rule,
     cost: Cost,
     evidence: Evidence,
+    *,
+    where: str,
 ) -> Plan:
     """Return what to put in the place of which layer.
 
@@ -113,22 +122,29 @@ def make_plan(
         rule: how choices are made.
         cost: of layers.
         evidence: with data where the method needs it.
+        where: the pass, for messages.
+
+    Raises:
+        PassError: if the budget is out of reach, by times that only now are known.
     """
     free, reasons = _methods(targets, new)
     options = {
-        name: _options(method, rule, cost)
-        for name, method in _with_moments(free, new, evidence)
+        name: _options(method, rule, cost) for name, method in _with_moments(free, new, evidence)
     }
+    total = sum(own[0].before for own in options.values())
     if rule.ranks == "budget":
+        least = sum(min(one.after for one in own) for own in options.values())
+        _check_amount(rule.amount, 1 - least / total, cost.of, where)
         chosen = _by_budget(options, rule.amount)
     else:
         chosen = {name: _alone(own, rule, cost) for name, own in options.items()}
-    total = sum(own[0].before for own in options.values())
     later = sum(one.after for one in chosen.values())
     for name, one in chosen.items():
         if one is options[name][0]:
             cheaper = len(options[name]) > 1 or rule.ranks == "noise"
-            reasons[name] = "the chains that are cheaper lose too much" if cheaper else "no chain is cheaper"
+            reasons[name] = (
+                "the chains that are cheaper lose too much" if cheaper else "no chain is cheaper"
+            )
     found = {name: one for name, one in chosen.items() if one is not options[name][0]}
     return Plan(found, reasons, 1 - later / total)
 

@@ -61,7 +61,10 @@ def fit_product(
 
     A few steps of L-BFGS on `output_loss` from the weights given; never worse than those.
     """
-    factors = [weight.detach().clone(memory_format=torch.contiguous_format).requires_grad_() for weight in weights]
+    factors = [
+        weight.detach().clone(memory_format=torch.contiguous_format).requires_grad_()
+        for weight in weights
+    ]
     best = optim.LBFGS(factors, max_iter=_STEPS, line_search_fn="strong_wolfe")
 
     def closure() -> Tensor:

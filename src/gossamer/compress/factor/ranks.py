@@ -30,9 +30,14 @@ class Ranked:
         """Return why the method is not for this layer, or None."""
         return None
 
-    def least(self) -> Choice:
-        """Return ranks of one."""
-        return (1,)
+    @property
+    def full(self) -> Choice:
+        """Return the largest ranks there are, by the layer's shape."""
+        raise NotImplementedError
+
+    def least(self, multiple: int) -> Choice:
+        """Return the lowest ranks."""
+        return tuple(min(multiple, full) for full in self.full)
 
     def stages(self, choice: Choice) -> Stages:
         """Return what stands in the layer's place."""
@@ -46,11 +51,6 @@ class Ranked:
     def spectra(self) -> tuple[Spectrum, ...]:
         """Return one spectrum a rank."""
         raise NotImplementedError
-
-    @property
-    def full(self) -> Choice:
-        """Return the largest ranks there are."""
-        return tuple(len(spectrum.losses) - 1 for spectrum in self.spectra)
 
     def loss(self, choice: Choice) -> float:
         """Return the share of the energy that these ranks are expected to lose."""
@@ -73,9 +73,7 @@ class Ranked:
         return list(descend(self.full, self.loss, multiple))
 
 
-def descend(
-    full: Choice, loss: Callable[[Choice], float], multiple: int
-) -> Iterator[Candidate]:
+def descend(full: Choice, loss: Callable[[Choice], float], multiple: int) -> Iterator[Candidate]:
     """Yield ranks, the full ones first, then always the one lower that loses least.
 
     Of several ranks, what one step loses counts relative to the share of that rank which it gives

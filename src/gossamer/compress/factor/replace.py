@@ -86,7 +86,8 @@ class Work:
         split = context.data.train if context.data is not None else None
         evidence = Evidence(model, split, self.images, seed=context.seed)
         cost = Cost(self.of, context.time_ms)
-        plan = make_plan(targets, self.new, self.rule, cost, evidence)
+        check_plan(targets, reasons, self.new, self.rule, cost, where=self.name)  # other passes ran
+        plan = make_plan(targets, self.new, self.rule, cost, evidence, where=self.name)
         dense = deepcopy(model)
         chains = put_chains(model, plan)
         errors = fit_last(chains, dense, evidence) if self.reconstruct else {}

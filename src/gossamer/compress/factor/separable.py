@@ -30,6 +30,11 @@ class Separable(Ranked):
         taps = self.target.taps
         return None if min(taps) > 1 else f"a kernel of {taps[0]}×{taps[1]} has nothing to separate"
 
+    @property
+    def full(self) -> Choice:
+        """Return min(C·R, S·K)."""
+        return (min(self.matrix.shape[1:]),)
+
     def stages(self, choice: Choice) -> Stages:
         """Return the vertical and the horizontal convolution."""
         stage, groups = self.target.stage, self.target.groups

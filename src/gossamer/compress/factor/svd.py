@@ -23,6 +23,11 @@ class SVD(Ranked):
     "Accelerating Very Deep Convolutional Networks", 2015, for the window in the first factor.
     """
 
+    @property
+    def full(self) -> Choice:
+        """Return min(K, F)."""
+        return (min(self.target.matrix.shape[1:]),)
+
     def stages(self, choice: Choice) -> Stages:
         """Return the window and the 1×1 convolution."""
         (rank,), stage, groups = choice, self.target.stage, self.target.groups

@@ -165,9 +165,10 @@ def _runs_with_chains(model: nn.Module, names: list[str], example: Tensor) -> bo
 
 def _run(model: nn.Module, example: Tensor) -> None:
     modes = {module: module.training for module in model.modules()}
+    model.eval()
     try:
         with torch.no_grad():
-            model.eval()(example[:1])
+            model(example[:1])
     finally:
         for module, mode in modes.items():
             module.training = mode

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from gossamer.compress.factor.method import Choice
 from gossamer.compress.factor.ranks import Ranked
-from gossamer.compress.factor.spectrum import Spectrum, principal
+from gossamer.compress.factor.spectrum import Spectrum
 from gossamer.compress.factor.stage import Stages
 from gossamer.compress.factor.svd import SVD, even
 from gossamer.compress.factor.target import Target
@@ -36,9 +36,11 @@ class Tucker(Ranked):
         super().__init__(target)
         self.svd = SVD(target) if target.taps == (1, 1) else None
 
-    def least(self) -> Choice:
-        """Return ranks of one."""
-        return (1,) if self.svd else (1, 1)
+    @property
+    def full(self) -> Choice:
+        """Return C and K of a group."""
+        _, kernels, channels, *_ = self.target.weight.shape
+        return self.svd.full if self.svd else (channels, kernels)
 
     def stages(self, choice: Choice) -> Stages:
         """Return the three convolutions, without those that would keep a width."""
@@ -65,7 +67,7 @@ class Tucker(Ranked):
     def kept(self) -> np.ndarray:
         """Return the energy that HOSVD keeps at each pair of ranks (C/G+1, K/G+1)."""
         weight = self.target.weight
-        inputs, outputs = principal(_by_inputs(weight))[0], principal(weight.flatten(2))[0]
+        inputs, outputs = _vectors(_by_inputs(weight)), _vectors(weight.flatten(2))
         core = _inner(_outer(weight, outputs), inputs)
         energies = core.square().sum((0, 3, 4)).mT.numpy()
         return np.pad(energies.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
@@ -94,17 +96,22 @@ class Tucker(Ranked):
 
 def _factors(weight: Tensor, before: int, behind: int) -> tuple[Tensor, Tensor]:
     """Return orthonormal (G, C/G, p) and (G, K/G, q)."""
-    inputs = principal(_by_inputs(weight))[0][..., :before]
-    outputs = principal(weight.flatten(2))[0][..., :behind]
+    inputs = _vectors(_by_inputs(weight))[..., :before]
+    outputs = _vectors(weight.flatten(2))[..., :behind]
     kept = 0.0
     for _ in range(_SWEEPS):
-        inputs = principal(_by_inputs(_outer(weight, outputs)))[0][..., :before]
-        outputs = principal(_inner(weight, inputs).flatten(2))[0][..., :behind]
+        inputs = _vectors(_by_inputs(_outer(weight, outputs)))[..., :before]
+        outputs = _vectors(_inner(weight, inputs).flatten(2))[..., :behind]
         found = float(_inner(_outer(weight, outputs), inputs).square().sum())
         if found <= kept * (1 + _TOLERANCE):
             break
         kept = found
     return inputs, outputs
+
+
+def _vectors(matrix: Tensor) -> Tensor:
+    """Return all left singular vectors (G, m, m), more than the rank of a tall matrix has."""
+    return torch.linalg.eigh(matrix @ matrix.mT).eigenvectors.flip(-1)
 
 
 def _by_inputs(weight: Tensor) -> Tensor:
