@@ -91,6 +91,20 @@ def test_the_example_has_the_records_size(path):
     assert np.count_nonzero(load_network(str(path)).example()) == 0
 
 
+def test_a_factored_network_comes_back(model, tmp_path):
+    from gossamer.compress.compress import compress
+    from gossamer.compress.factor.factor import Factor
+    from gossamer.train.recipe import Recipe
+
+    x = torch.zeros(1, 1, 8, 8)
+    step = Factor("svd", reconstruct=False, training=Recipe(epochs=0))
+    small = compress(model, x, [step]).model
+    save_network(tmp_path / "small.safetensors", NetworkFile("digits-plain", small, OPTIONS))
+    again = load_network(str(tmp_path / "small.safetensors")).model
+    assert str(again) == str(small)
+    assert torch.equal(again(x), small(x))
+
+
 def test_a_network_without_some_channels_comes_back(model, tmp_path):
     from gossamer.compress.channels.removal import remove_channels
 

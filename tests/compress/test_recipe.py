@@ -38,7 +38,7 @@ def test_two_shipped_recipes_prune_then_share(name):
 
 
 def test_the_shipped_ones():
-    known = ["channels", "deep-compression", "digits", "gradual", "one-shot"]
+    known = ["channels", "deep-compression", "digits", "gradual", "low-rank", "one-shot"]
     assert shipped_recipes() == known
     assert all(load_recipe(name) for name in known)
     (step,) = load_recipe("channels")
