@@ -19,15 +19,13 @@ def method_of(name: str, layer):
     return METHODS[name](target_of(layer, x @ x.mT / x.shape[2]))
 
 
-@pytest.mark.parametrize(("name", "shape"), CASES)
+@pytest.mark.parametrize(("name", "shape"), [case for case in CASES if case[0] != "cp"])
 def test_full_ranks_give_the_layer(name, shape):
     layer = LAYERS[shape]
     method = method_of(name, layer)
     if method.reason() is not None:
         assert 1 in method.target.taps
         return
-    if name == "cp":
-        pytest.skip("the rank of a tensor is not known")
     first = method.candidates(1)[0]
     stages = method.stages(first.choice)
     chain = build_chain(stages, method.weights(first.choice), layer.bias)
