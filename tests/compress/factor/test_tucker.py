@@ -59,6 +59,15 @@ def test_weights_are_those_of_the_formula():
     assert [stage.kernel for stage in stages] == [(1, 1), (3, 3), (1, 1)]
 
 
+def test_macs_are_those_of_the_formula():
+    """S·R3·H·W + D²·R3·R4·H′·W′ + T·R4·H′·W′: the first 1×1 runs before the stride."""
+    layer = conv(12, 10, 3, stride=2, padding=1)
+    target = target_of(layer)
+    size, after = 9 * 8, 5 * 4
+    expected = 12 * 4 * size + 9 * 4 * 5 * after + 10 * 5 * after
+    assert target.macs(Tucker(target).stages((4, 5))) == expected
+
+
 @pytest.mark.parametrize(("choice", "factors"), [((12, 5), 2), ((4, 10), 2), ((12, 10), 1)])
 def test_a_full_rank_needs_no_convolution_of_its_own(choice, factors, rng):
     method = Tucker(target_of(low_rank(4, 5, rng)))

@@ -112,7 +112,7 @@ def find_targets(
     return targets, {name: reason for name, reason in reasons.items() if reason is not None}
 
 
-def _reason(model: nn.Module, layer: nn.Module, sizes: list[Pair]) -> str | None:
+def _reason(model: nn.Module, layer: nn.Conv2d | nn.Linear, sizes: list[Pair]) -> str | None:
     """Return why a layer cannot be replaced, or None."""
     if layer is model:
         return "it is the whole network"
