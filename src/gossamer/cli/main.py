@@ -15,6 +15,7 @@ from gossamer.cli.bench_codec import bench_codec
 from gossamer.cli.bench_suite import bench_suite
 from gossamer.cli.compress import compress
 from gossamer.cli.demo.verb import demo
+from gossamer.cli.encode import encode
 from gossamer.cli.export import export
 from gossamer.cli.inspect import inspect
 from gossamer.cli.nets import nets
@@ -44,7 +45,19 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for verb in (demo, nets, train, compress, export, inspect, run, bench, bench_suite, bench_codec):
+for verb in (
+    demo,
+    nets,
+    train,
+    compress,
+    export,
+    encode,
+    inspect,
+    run,
+    bench,
+    bench_suite,
+    bench_codec,
+):
     app.command(verb.__name__.replace("_", " "))(verb)
 
 

@@ -1,0 +1,78 @@
+"""Levels for a layer, chosen column by column, each error passed on to the columns to come."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gossamer.codec.lossy.price import Prices
+from gossamer.codec.lossy.problem import LayerProblem
+
+
+def sweep_order(problem: LayerProblem) -> tuple[np.ndarray, np.ndarray]:
+    """Return an order of the columns (G, F) and U, upper triangular, UᵀU = H⁻¹ in that order.
+
+    Columns of much variance come first, while many others can still make up for their errors.
+    """
+    order = np.argsort(-np.einsum("gff->gf", problem.curvature), axis=1, kind="stable")
+    rows = np.take_along_axis(problem.curvature, order[:, :, None], axis=1)
+    ordered = np.take_along_axis(rows, order[:, None, :], axis=2)
+    inverse = np.linalg.inv(ordered)
+    inverse = (inverse + inverse.transpose(0, 2, 1)) / 2
+    return order, np.linalg.cholesky(inverse).transpose(0, 2, 1)
+
+
+def sweep(
+    problem: LayerProblem,
+    order: np.ndarray,
+    upper: np.ndarray,
+    step: float,
+    prices: Prices,
+    bit_cost: float,
+) -> np.ndarray:
+    """Return levels (G, R, F) of one step that give small error at few bits.
+
+    At each column, a level is one of the two nearest or zero: that for which error² / U_jj² and
+    `bit_cost` times the level's price are least together. What it leaves is made up for by the
+    columns to come: w −= error / U_jj · U_j. So all rows go at once.
+
+    Source: the sweep of Frantar et al., "GPTQ", 2023, with the rate term of Conzelmann & Bamler,
+    "Reducing storage of pretrained neural networks by rate-constrained quantization and entropy
+    coding", 2025. They price levels by a running coder, column by column; here prices are fixed
+    in a sweep, and of classes that the finished levels of the sweep before have formed.
+
+    Args:
+        problem: of the layer.
+        order: of columns.
+        upper: U, of `sweep_order`.
+        step: between levels, > 0.
+        prices: of levels.
+        bit_cost: of a bit, in squared error.
+    """
+    columns = order[:, None, :]
+    rest = np.take_along_axis(problem.target, columns, axis=2)
+    fixed = np.take_along_axis(problem.fixed, columns, axis=2)
+    classes = np.take_along_axis(prices.classes, columns, axis=2)
+    chosen = np.zeros(rest.shape, np.int64)
+    for j in range(rest.shape[2]):
+        spread = upper[:, j, j, None]
+        level = _choose(
+            rest[:, :, j] / step, prices, classes[:, :, j], bit_cost * (spread / step) ** 2
+        )
+        level = np.where(fixed[:, :, j], 0, level)
+        error = (rest[:, :, j] - step * level) / spread
+        rest[:, :, j:] -= error[:, :, None] * upper[:, j, None, j:]
+        chosen[:, :, j] = level
+    levels = np.empty_like(chosen)
+    np.put_along_axis(levels, np.broadcast_to(columns, levels.shape), chosen, axis=2)
+    return levels
+
+
+def _choose(
+    wanted: np.ndarray, prices: Prices, classes: np.ndarray, bit_cost: np.ndarray
+) -> np.ndarray:
+    """Return the level with the least of (wanted − level)² + bit_cost · bits."""
+    below = np.floor(wanted)
+    levels = np.stack([below, below + 1, np.zeros_like(below)]).astype(np.int64)
+    levels = np.clip(levels, -prices.largest, prices.largest)
+    cost = (wanted - levels) ** 2 + bit_cost * prices.table[classes, levels + prices.largest]
+    return np.take_along_axis(levels, cost.argmin(axis=0)[None], axis=0)[0]
