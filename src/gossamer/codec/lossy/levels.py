@@ -9,7 +9,7 @@ import numpy as np
 from gossamer.codec.lossy.options import LossyOptions
 from gossamer.codec.lossy.price import Prices, prices_of
 from gossamer.codec.lossy.problem import LayerProblem
-from gossamer.codec.lossy.sweep import sweep, sweep_order
+from gossamer.codec.lossy.sweep import passing_on, sweep
 
 LARGEST = 2**12
 """Magnitude of a level."""
@@ -53,10 +53,10 @@ def choose_levels(
         bit_cost: squared error that a bit is worth.
         options: thrift, rounds.
     """
-    order, upper = sweep_order(problem)
+    upper = passing_on(problem)
 
     def at(step: float) -> Levels:
-        return _levels_at(problem, (order, upper), shape, _few_bits(step), bit_cost, options)
+        return _levels_at(problem, upper, shape, _few_bits(step), bit_cost, options)
 
     heights = 2 * np.log(np.einsum("gff->gf", upper)).mean()
     best = at(float(np.sqrt(6 * bit_cost / np.log(2) * np.exp(heights))))
@@ -71,7 +71,7 @@ def choose_levels(
 
 def _levels_at(
     problem: LayerProblem,
-    walk: tuple[np.ndarray, np.ndarray],
+    upper: np.ndarray,
     shape: tuple[int, ...],
     step: float,
     bit_cost: float,
@@ -81,7 +81,7 @@ def _levels_at(
     levels = np.where(problem.fixed, 0, np.rint(problem.target / step)).astype(np.int64)
     for _ in range(options.rounds):
         prices = _prices(levels, shape)
-        levels = sweep(problem, *walk, step, prices, options.thrift * bit_cost)
+        levels = sweep(problem, upper, step, prices, options.thrift * bit_cost)
     bits = _prices(levels, shape).total(levels)
     error = float(problem.errors(levels * step).sum())
     return Levels(levels, step, error + bit_cost * bits)

@@ -43,7 +43,7 @@ def prices_of(levels: np.ndarray, shape: tuple[int, ...], largest: int) -> Price
 
     Args:
         levels: integers (…), as many as the tensor has.
-        shape: (K, C, …) or (K,) of the tensor.
+        shape: (K, C, …) of the tensor.
         largest: magnitude that a level may have.
 
     Examples:

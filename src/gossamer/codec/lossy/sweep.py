@@ -8,26 +8,15 @@ from gossamer.codec.lossy.price import Prices
 from gossamer.codec.lossy.problem import LayerProblem
 
 
-def sweep_order(problem: LayerProblem) -> tuple[np.ndarray, np.ndarray]:
-    """Return an order of the columns (G, F) and U, upper triangular, UᵀU = H⁻¹ in that order.
-
-    Columns of much variance come first, while many others can still make up for their errors.
-    """
-    order = np.argsort(-np.einsum("gff->gf", problem.curvature), axis=1, kind="stable")
-    rows = np.take_along_axis(problem.curvature, order[:, :, None], axis=1)
-    ordered = np.take_along_axis(rows, order[:, None, :], axis=2)
-    inverse = np.linalg.inv(ordered)
+def passing_on(problem: LayerProblem) -> np.ndarray:
+    """Return U (G, F, F), upper triangular, UᵀU = H⁻¹: what errors do to the columns to come."""
+    inverse = np.linalg.inv(problem.curvature)
     inverse = (inverse + inverse.transpose(0, 2, 1)) / 2
-    return order, np.linalg.cholesky(inverse).transpose(0, 2, 1)
+    return np.linalg.cholesky(inverse).transpose(0, 2, 1)
 
 
 def sweep(
-    problem: LayerProblem,
-    order: np.ndarray,
-    upper: np.ndarray,
-    step: float,
-    prices: Prices,
-    bit_cost: float,
+    problem: LayerProblem, upper: np.ndarray, step: float, prices: Prices, bit_cost: float
 ) -> np.ndarray:
     """Return levels (G, R, F) of one step that give small error at few bits.
 
@@ -42,28 +31,20 @@ def sweep(
 
     Args:
         problem: of the layer.
-        order: of columns.
-        upper: U, of `sweep_order`.
+        upper: U, of `passing_on`.
         step: between levels, > 0.
         prices: of levels.
         bit_cost: of a bit, in squared error.
     """
-    columns = order[:, None, :]
-    rest = np.take_along_axis(problem.target, columns, axis=2)
-    fixed = np.take_along_axis(problem.fixed, columns, axis=2)
-    classes = np.take_along_axis(prices.classes, columns, axis=2)
-    chosen = np.zeros(rest.shape, np.int64)
+    rest, levels = problem.target.copy(), np.zeros(problem.target.shape, np.int64)
     for j in range(rest.shape[2]):
         spread = upper[:, j, j, None]
-        level = _choose(
-            rest[:, :, j] / step, prices, classes[:, :, j], bit_cost * (spread / step) ** 2
-        )
-        level = np.where(fixed[:, :, j], 0, level)
+        cost = bit_cost * (spread / step) ** 2
+        level = _choose(rest[:, :, j] / step, prices, prices.classes[:, :, j], cost)
+        level[problem.fixed[:, :, j]] = 0
         error = (rest[:, :, j] - step * level) / spread
         rest[:, :, j:] -= error[:, :, None] * upper[:, j, None, j:]
-        chosen[:, :, j] = level
-    levels = np.empty_like(chosen)
-    np.put_along_axis(levels, np.broadcast_to(columns, levels.shape), chosen, axis=2)
+        levels[:, :, j] = level
     return levels
 
 

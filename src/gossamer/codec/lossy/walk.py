@@ -7,10 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from gossamer.codec.lossy.layer import in_chunks
+from gossamer.codec.lossy.layer import in_chunks, matrix_of, seen_by_filters
 from gossamer.errors import GraphError, ShapeError
 from gossamer.graph import Graph, Layout, Node
-from gossamer.graph.interpret import MEANING
+from gossamer.graph.interpret import MEANING, activate
+from gossamer.graph.ops import Conv2d
 
 _AT_ONCE = 16
 Arrays = dict[str, np.ndarray]
@@ -37,7 +38,7 @@ def dense_weights(node: Node, weights: Mapping[str, Layout]) -> Arrays:
 
 
 def run_node(node: Node, inputs: Sequence[np.ndarray], weights: Arrays) -> np.ndarray:
-    """Return the value that a node makes, as the interpreter does.
+    """Return the value that a node makes; products of convolutions in float32, for speed.
 
     Raises:
         GraphError: if it is not finite.
@@ -45,11 +46,23 @@ def run_node(node: Node, inputs: Sequence[np.ndarray], weights: Arrays) -> np.nd
     parts = []
     for chunk in in_chunks(len(inputs[0]), _AT_ONCE):
         with np.errstate(over="ignore", invalid="ignore"):
-            value = MEANING[type(node.op)](node.op, [x[chunk] for x in inputs], weights)
-            parts.append(value.astype(np.float32))
+            value = _meaning(node, [x[chunk] for x in inputs], weights)
+            parts.append(value.astype(np.float32, copy=False))
         if not np.isfinite(parts[-1]).all():
             raise GraphError("not finite on the images given", where=f"value {node.name!r}")
     return np.concatenate(parts)
+
+
+def _meaning(node: Node, inputs: list[np.ndarray], weights: Arrays) -> np.ndarray:
+    if not isinstance(node.op, Conv2d):
+        return MEANING[type(node.op)](node.op, inputs, weights)
+    filters, bias = matrix_of(node, weights)
+    shape = weights["weight"].shape
+    patches = seen_by_filters(node, inputs[0], shape)
+    size = node.op.output_shape([inputs[0].shape], {"weight": shape})
+    y = filters.astype(np.float32) @ patches + bias.astype(np.float32)[:, :, None]
+    y = y.reshape(shape[0], len(inputs[0]), -1).transpose(1, 0, 2).reshape(size)
+    return activate(y, node.op.activation)
 
 
 def linear_part(node: Node) -> Node:
