@@ -26,6 +26,7 @@ import os
 import platform
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from math import exp, log
 from pathlib import Path
 from statistics import mean, stdev
@@ -52,7 +53,7 @@ WEIGHTS = {
     "resnet-32-cifar": "resnet32-d509ac18.th",
 }
 NORMALISATION = {"mean": (0.485, 0.456, 0.406), "deviation": (0.229, 0.224, 0.225)}
-BIT_PRICES = (2.5e-5, 5e-5, 1e-4, 2e-4, 4e-4)
+BIT_PRICES = (5e-5, 1e-4, 2e-4, 4e-4)
 QPS = tuple(range(-25, -14))
 LAMBDAS = {"apart": (0.0, 0.5, 1.0, 2.0), "folded": (0.0,)}
 NORMS_QP = -36
@@ -194,7 +195,7 @@ def size_at(curve: Curve, wanted: float) -> float | None:
         >>> round(size_at([(100, 0.5), (400, 0.7)], 0.6))
         200
     """
-    for (small, low), (large, high) in zip(curve, curve[1:], strict=False):
+    for (small, low), (large, high) in pairwise(curve):
         if low <= wanted <= high:
             return exp(log(small) + log(large / small) * (wanted - low) / (high - low))
     return None
@@ -232,9 +233,7 @@ def print_tables(records: Sequence[Record]) -> None:
     print("\n| network | coder | bytes | accuracy, % |\n|---|---|---:|---:|")
     for record in sorted(records, key=lambda r: (r["network"], r["coder"], r["size_bytes"])):
         if record["coder"] != "nncodec":
-            name = " ".join(
-                str(record[k]) for k in ("coder", "bit_price", "seed") if k in record
-            )
+            name = " ".join(str(record[k]) for k in ("coder", "bit_price", "seed") if k in record)
             row = (record["network"], name, f"{record['size_bytes']:,}")
             print(f"| {' | '.join(row)} | {100 * record['accuracy']:.2f} |")
     for network in networks:
@@ -250,7 +249,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("root", type=Path, nargs="?", help="folder with train/ and test/")
     parser.add_argument("--networks", nargs="+", default=list(WEIGHTS), choices=list(WEIGHTS))
     parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
-    parser.add_argument("--images", type=int, default=256, help="training pictures to watch")
+    parser.add_argument("--images", type=int, default=512, help="training pictures to watch")
     parser.add_argument("--prices", type=float, nargs="+", default=BIT_PRICES)
     parser.add_argument("--no-rival", action="store_true", help="leave nncodec out")
     parser.add_argument("--out", type=Path, default=RECORDS, help="file of the records")

@@ -32,7 +32,7 @@ def encode(
         float | None, typer.Option(min=0, max=1, help="To keep, on training images.")
     ] = None,
     data: DataName = "digits",
-    images: Annotated[int, typer.Option(min=1, help="To watch the layers on.")] = 256,
+    images: Annotated[int, typer.Option(min=1, help="To watch the layers on.")] = 512,
     trials: Annotated[int, typer.Option(min=1, help="To measure accuracy on: others.")] = 1000,
     seed: Seed = 0,
     out: Annotated[Path, typer.Option(help="File to write.")] = Path("net.goss"),

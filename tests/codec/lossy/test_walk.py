@@ -40,5 +40,5 @@ def test_other_images_are_refused(net, shape):
 
 def test_values_that_are_not_finite_are_refused(net, images):
     images[3, 0, 0, 0] = np.inf
-    with pytest.raises(GraphError, match="'stem'.*not finite"):
+    with pytest.raises(GraphError, match=r"'stem'.*not finite"):
         run_all(net, images)

@@ -99,4 +99,3 @@ class Approximation:
 
 def _value(node: Node, values: Arrays, weights: Mapping[str, Layout]) -> np.ndarray:
     return run_node(node, [values[name] for name in node.inputs], dense_weights(node, weights))
-

@@ -69,7 +69,7 @@ def seen_by_filters(node: Node, x: np.ndarray, shape: tuple[int, ...]) -> np.nda
     """
     if not isinstance(node.op, Conv2d):
         return x.T[None]
-    op, (k, channels, *kernel) = node.op, shape
+    op, (_, channels, *kernel) = node.op, shape
     _, _, *size = op.output_shape([x.shape], {"weight": shape})
     patches = windows(x, op, (kernel[0], kernel[1]), (size[0], size[1]), 0.0, op.dilation)
     split = patches.reshape(len(x), op.groups, channels * prod(kernel), prod(size))

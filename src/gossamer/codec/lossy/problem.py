@@ -71,6 +71,7 @@ def layer_problem(
     """
     filters, bias = matrix_of(node, weights)
     groups, _, size = filters.shape
+    centre: np.ndarray | None = None
     count, moment, cross = 0, np.zeros((groups, size, size)), np.zeros(filters.shape)
     seen, wanted = np.zeros((groups, size)), np.zeros(filters.shape[:2])
     single, rng = filters.astype(np.float32), np.random.default_rng(options.seed)
@@ -81,6 +82,9 @@ def layer_problem(
         if len(kept) > at_once:
             kept = np.sort(rng.choice(len(kept), at_once, replace=False))
         x = np.ascontiguousarray(x[:, :, kept])
+        if centre is None:  # so that float32 keeps the deviations where the mean is large
+            centre = x.mean(axis=2, keepdims=True)
+        x -= centre
         y = single @ seen_by_filters(node, before[chunk], shape)[:, :, kept]
         moment += x @ x.transpose(0, 2, 1)
         cross += y @ x.transpose(0, 2, 1)
@@ -95,5 +99,5 @@ def layer_problem(
     covariance += added[:, None, None] * np.eye(size)
     together += added[:, None, None] * filters
     target = np.linalg.solve(covariance, together.transpose(0, 2, 1)).transpose(0, 2, 1)
-    fixed = filters == 0
-    return LayerProblem(target, covariance, fixed, seen, wanted + bias)
+    assert centre is not None
+    return LayerProblem(target, covariance, filters == 0, seen + centre[:, :, 0], wanted + bias)

@@ -10,9 +10,9 @@ from gossamer.codec.lossy.problem import LayerProblem
 
 def passing_on(problem: LayerProblem) -> np.ndarray:
     """Return U (G, F, F), upper triangular, UᵀU = H⁻¹: what errors do to the columns to come."""
-    inverse = np.linalg.inv(problem.curvature)
-    inverse = (inverse + inverse.transpose(0, 2, 1)) / 2
-    return np.linalg.cholesky(inverse).transpose(0, 2, 1)
+    # By the factor of H with its columns turned round, for no inverse of H is taken then.
+    lower = np.linalg.cholesky(problem.curvature[:, ::-1, ::-1])
+    return np.linalg.inv(lower)[:, ::-1, ::-1]
 
 
 def sweep(

@@ -26,9 +26,7 @@ def check_images(graph: Graph, images: np.ndarray) -> np.ndarray:
     images = np.asarray(images, np.float32)
     batch = graph.input.example[0]
     if not len(images) or not graph.input.accepts((batch, *images.shape[1:])):
-        raise ShapeError(
-            "not images for this network", got=images.shape, expected=str(graph.input)
-        )
+        raise ShapeError("not images for this network", got=images.shape, expected=str(graph.input))
     return images
 
 
