@@ -1,31 +1,50 @@
 import json
 
+import numpy as np
 import pytest
-import torch
 
 import gossamer
-from gossamer.cli.network_file import NetworkFile, save_network
-from gossamer.nets.create import create_model
+from gossamer.graph import Dense, Graph, Input, Node
+from gossamer.graph.ops import Conv2d, Flatten, GlobalAvgPool, Linear
+from gossamer.images import InputRecord
 
 
 @pytest.fixture
 def network(tmp_path):
-    torch.manual_seed(0)
-    save_network(
-        tmp_path / "net.safetensors", NetworkFile("digits-plain", create_model("digits-plain"))
+    """A network for handwritten digits that has learnt nothing."""
+    rng = np.random.default_rng(0)
+    nodes = (
+        Node("conv", Conv2d(activation="relu"), ("x",), {"weight": "w"}),
+        Node("pool", GlobalAvgPool(), ("conv",)),
+        Node("flat", Flatten(), ("pool",)),
+        Node("out", Linear(), ("flat",), {"weight": "v"}),
     )
-    return tmp_path / "net.safetensors"
+    weights = {
+        "w": Dense(rng.standard_normal((64, 1, 3, 3))),
+        "v": Dense(rng.standard_normal((10, 64))),
+    }
+    names = tuple("0123456789")
+    record = InputRecord(8, 8, "L", mean=(0.5,), deviation=(0.3,), class_names=names)
+    graph = Graph(Input("x", (1, 1, 8, 8)), nodes, "out", weights, record, "digits-tiny")
+    return gossamer.save(graph, tmp_path / "net.goss")
 
 
 def test_a_file_comes_near_the_asked_size(gossamer_program, network, tmp_path):
-    options = "--size 6000 --images 32 --trials 100 --out small.goss --json"
+    options = "--size 1500 --images 32 --trials 100 --out small.goss --json"
     done = gossamer_program("encode", network, *options.split())
     assert done.status == 0, done.err
     made = json.loads(done.out)
     assert made["size_bytes"] == (tmp_path / "small.goss").stat().st_size
-    assert 5500 < made["size_bytes"] <= 6000
+    assert 1400 < made["size_bytes"] <= 1500
     assert 0 <= made["accuracy"] <= 1
-    assert gossamer.load("small.goss").name == "digits-plain"
+    assert gossamer.load("small.goss").name == "digits-tiny"
+
+
+def test_an_accuracy_is_kept(gossamer_program, network, tmp_path):
+    done = gossamer_program("encode", network, *"--accuracy 0.05 --images 16 --trials 200".split())
+    assert (done.status, done.err) == (0, "")
+    assert "digits-tiny: wrote net.goss" in done.out
+    assert "200 training images" in done.out
 
 
 @pytest.mark.parametrize(
@@ -34,7 +53,7 @@ def test_a_file_comes_near_the_asked_size(gossamer_program, network, tmp_path):
         ("", "ask for one of both"),
         ("--size 9000 --accuracy 0.5", "ask for one of both"),
         ("--size 9000 --images 100000", "no image is left"),
-        ("--accuracy 1 --images 16 --trials 500", "has not that accuracy"),
+        ("--accuracy 1 --images 16 --trials 50", "has not that accuracy"),
         ("--size 10 --images 8", "10 bytes"),
     ],
 )

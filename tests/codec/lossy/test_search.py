@@ -57,3 +57,8 @@ def test_accuracy_that_the_network_has_not_is_refused(approximation):
 
 def test_the_first_price_does_not_depend_on_the_batch_size(net, images, approximation):
     assert np.isclose(first_price(approximation), first_price(Approximation(net, images[:20])))
+
+
+def test_accuracy_that_every_graph_has_gives_the_smallest_one_tried(approximation):
+    found = code_to_accuracy(approximation, 0.2, lambda graph: 0.2)
+    assert found.size_bytes < 1000

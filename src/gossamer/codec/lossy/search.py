@@ -83,8 +83,7 @@ def code_to_accuracy(
         profile: that it will be saved with.
 
     Raises:
-        SpecError: if the graph itself has not that accuracy, or every one that was tried has it,
-            or none.
+        SpecError: if the graph itself has not that accuracy, or none that was tried.
     """
     best = evaluate(approximation.graph)
     if not 0 <= accuracy <= best:
@@ -100,7 +99,11 @@ def code_to_accuracy(
             enough.append(made)
         return made.accuracy < accuracy
 
-    narrow(falls_short, first_price(approximation), what=f"accuracy {accuracy:.4f}")
+    try:
+        narrow(falls_short, first_price(approximation), what=f"accuracy {accuracy:.4f}")
+    except SpecError:
+        if not enough:
+            raise
     return min(enough, key=lambda made: made.size_bytes)
 
 
