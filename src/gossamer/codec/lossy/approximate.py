@@ -37,6 +37,17 @@ class Approximation:
         GraphError: if the graph has no layer to code, is quantised, or gives values that are not
             finite.
         ShapeError: if the network does not take the images.
+
+    Examples:
+        >>> from gossamer.graph import Input
+        >>> from gossamer.graph.ops import Linear
+        >>> rng = np.random.default_rng(0)
+        >>> node = Node("y", Linear(), ("x",), {"weight": "w"})
+        >>> weights = {"w": Dense(rng.standard_normal((10, 20)))}
+        >>> graph = Graph(Input("x", (1, 20)), (node,), "y", weights)
+        >>> found = Approximation(graph, rng.standard_normal((50, 20))).at(0.01)
+        >>> found.weights["w"].kind, len(found.weights["w"].centroids) < 40
+        ('codebook', True)
     """
 
     def __init__(

@@ -49,7 +49,7 @@ def prices_of(levels: np.ndarray, shape: tuple[int, ...], largest: int) -> Price
     Examples:
         >>> prices = prices_of(np.array([0, 0, 0, 0, 0, 0, 1, 0]), (2, 4), 2)
         >>> [round(float(bits), 1) for bits in prices.table[0]]
-        [6.1, 2.6, 0.4, 2.6, 6.1]
+        [7.6, 4.8, 0.3, 3.1, 7.6]
     """
     expected = _expectation(np.abs(levels).reshape(*shape[:2], -1)).reshape(levels.shape)
     count = max(1, min(_CLASSES, levels.size // _CLASS_ENTRIES))
