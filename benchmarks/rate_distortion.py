@@ -53,7 +53,7 @@ WEIGHTS = {
     "resnet-32-cifar": "resnet32-d509ac18.th",
 }
 NORMALISATION = {"mean": (0.485, 0.456, 0.406), "deviation": (0.229, 0.224, 0.225)}
-BIT_PRICES = (5e-5, 1e-4, 2e-4, 4e-4)
+BIT_PRICES = (2.5e-5, 5e-5, 1e-4, 2e-4, 4e-4)
 QPS = tuple(range(-25, -14))
 LAMBDAS = {"apart": (0.0, 0.5, 1.0, 2.0), "folded": (0.0,)}
 NORMS_QP = -36

@@ -41,7 +41,8 @@ def test_a_file_comes_near_the_asked_size(gossamer_program, network, tmp_path):
 
 
 def test_an_accuracy_is_kept(gossamer_program, network, tmp_path):
-    done = gossamer_program("encode", network, *"--accuracy 0.05 --images 16 --trials 200".split())
+    options = "--accuracy 0.05 --images 16 --trials 200"
+    done = gossamer_program("encode", network, *options.split())
     assert (done.status, done.err) == (0, "")
     assert "digits-tiny: wrote net.goss" in done.out
     assert "200 training images" in done.out
