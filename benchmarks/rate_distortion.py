@@ -213,7 +213,7 @@ def spread(values: Sequence[float]) -> str:
 
 
 def print_tables(records: Sequence[Record]) -> None:
-    """Print sizes at equal accuracy, then every point of our curves and the best of the rival's."""
+    """Print sizes at equal accuracy, then our points and the best of the rival's."""
     print("| network | accuracy, % | nncodec, bytes | gossamer, bytes | smaller by |")
     print("|---|---:|---:|---:|---:|")
     networks = sorted({record["network"] for record in records})
@@ -230,16 +230,24 @@ def print_tables(records: Sequence[Record]) -> None:
                 label = f"{100 * (dense - loss):.2f} ({100 * dense:.2f} − {100 * loss:g})"
                 worst = f"{mean(saved):.1%} (worst seed {min(saved):.1%})"
                 print(f"| {network} | {label} | {theirs:,.0f} | {spread(known)} | {worst} |")
-    print("\n| network | coder | bytes | accuracy, % |\n|---|---|---:|---:|")
-    for record in sorted(records, key=lambda r: (r["network"], r["coder"], r["size_bytes"])):
-        if record["coder"] != "nncodec":
-            name = " ".join(str(record[k]) for k in ("coder", "bit_price", "seed") if k in record)
-            row = (record["network"], name, f"{record['size_bytes']:,}")
-            print(f"| {' | '.join(row)} | {100 * record['accuracy']:.2f} |")
     for network in networks:
-        of_rival = [r for r in records if r["network"] == network and r["coder"] == "nncodec"]
-        for size, found in best_points(of_rival):
-            print(f"| {network} | nncodec, best | {size:,} | {100 * found:.2f} |")
+        mine = [record for record in records if record["network"] == network]
+        rival = best_points([record for record in mine if record["coder"] == "nncodec"])
+        print_points([record for record in mine if record["coder"] == "gossamer"], rival)
+        print(f"\n{network}, nncodec's best points (bytes, accuracy in %): ", end="")
+        print("; ".join(f"{size:,} {100 * found:.2f}" for size, found in rival))
+
+
+def print_points(own: Sequence[Record], rival: Curve) -> None:
+    """Print our points, each with what the rival takes at the same accuracy."""
+    print("\n| network | bit price | seed | accuracy, % | bytes | nncodec there | smaller by |")
+    print("|---|---:|---:|---:|---:|---:|---:|")
+    for record in sorted(own, key=lambda record: (-record["bit_price"], record["seed"])):
+        theirs, size = size_at(rival, record["accuracy"]), record["size_bytes"]
+        saved = (f"{theirs:,.0f}", f"{1 - size / theirs:.1%}") if theirs else ("–", "–")
+        front = (record["network"], f"{record['bit_price']:g}", str(record["seed"]))
+        row = (*front, f"{100 * record['accuracy']:.2f}", f"{size:,}", *saved)
+        print(f"| {' | '.join(row)} |")
 
 
 def arguments() -> argparse.ArgumentParser:
