@@ -15,6 +15,7 @@ from gossamer.counts import (
     linear_macs,
     peak_live_size,
     position_bits,
+    shared_bits,
 )
 
 
@@ -87,3 +88,11 @@ def test_peak_live_size_is_the_largest_sum_over_time(values: list[tuple[int, int
         for time in range(max(last_reads) + 1)
     ]
     assert peak_live_size(sizes, last_reads) == max(alive)
+
+
+def test_the_rate_of_shared_values() -> None:
+    """Han et al. 2016, figure 3: 16 weights of 32 bits on 4 values."""
+    assert 16 * 32 / shared_bits(16, 4, bits=32) == pytest.approx(3.2)
+    assert shared_bits(10, 1) == 32
+    assert shared_bits(0, 0) == 0
+    assert shared_bits(100, 256, bits=16) == 100 * 8 + 256 * 16

@@ -88,3 +88,20 @@ def position_bits(size: int, nonzeros: int) -> float:
         return 0.0
     p = nonzeros / size
     return float(-size * (p * np.log2(p) + (1 - p) * np.log2(1 - p)))
+
+
+def shared_bits(size: int, values: int, *, bits: int = 32) -> float:
+    """Return what numbers that share few values take: n·log2 k for codes, k·b for the values.
+
+    Source: Han et al., "Deep Compression", 2016, section 3, whose rate is n·b over this.
+
+    Args:
+        size: n, how many numbers.
+        values: k, how many different ones.
+        bits: b, of one value.
+
+    Examples:
+        >>> 16 * 32 / shared_bits(16, 4)  # their example
+        3.2
+    """
+    return size * float(np.log2(max(values, 1))) + values * bits

@@ -25,7 +25,11 @@ Weights = Mapping[str, np.ndarray]
 
 
 def interpret(
-    graph: Graph, x: np.ndarray, *, values: dict[str, np.ndarray] | None = None
+    graph: Graph,
+    x: np.ndarray,
+    *,
+    values: dict[str, np.ndarray] | None = None,
+    given: Mapping[str, np.ndarray] | None = None,
 ) -> np.ndarray:
     """Return the network's output for `x`, float32.
 
@@ -33,6 +37,7 @@ def interpret(
         graph: a well-formed graph.
         x: (N, C, H, W) or (N, F).
         values: if given, filled with every value by name.
+        given: what to read in place of some of the values.
 
     Raises:
         ShapeError: if the network does not take that shape.
@@ -41,11 +46,13 @@ def interpret(
     infer_shapes(graph, x.shape)
     known = {graph.input.name: x} if values is None else values
     known[graph.input.name] = x
+    given = given or {}
     for node in graph.nodes:
         weights = {role: graph.weights[name].to_dense() for role, name in node.weights.items()}
         meaning = MEANING[type(node.op)]
         with np.errstate(over="ignore", invalid="ignore"):  # infinities are values like others
-            value = meaning(node.op, [known[n] for n in node.inputs], weights)
+            inputs = [given[n] if n in given else known[n] for n in node.inputs]
+            value = meaning(node.op, inputs, weights)
             known[node.name] = value.astype(np.float32)
     return known[graph.output]
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 
-INITS = ("linear", "density", "random")
+from gossamer.compress.cluster.optimal import optimal_1d
+
+INITS = ("linear", "density", "random", "optimal")
 
 
 def kmeans_1d(
@@ -27,7 +29,7 @@ def kmeans_1d(
         clusters: k ≥ 1; fewer centroids come back where clusters stay empty.
         init: "linear" spaces the first centroids evenly over [min, max], which serves the few large
             weights best (Han et al. 2016, section 3.2); "density" evenly over the quantiles;
-            "random" draws values.
+            "random" draws values; "optimal" is the best there is, see `optimal_1d`, and slower.
         iterations: at most; it stops when no value changes its cluster.
         rng: for "random".
 
@@ -69,6 +71,8 @@ def _start(
         return np.linspace(ordered[0], ordered[-1], clusters)
     if init == "density":
         return np.quantile(ordered, (np.arange(clusters) + 0.5) / clusters)
+    if init == "optimal":
+        return optimal_1d(ordered, clusters)
     assert init == "random", init
     rng = rng or np.random.default_rng(0)
     return np.sort(rng.choice(ordered, min(clusters, ordered.size), replace=False))

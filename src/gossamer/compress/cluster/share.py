@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from gossamer.compress.cluster.kmeans import INITS, kmeans_1d, nearest
 from gossamer.compress.contract import Context, check_data
 from gossamer.compress.layers import match_layers
+from gossamer.counts import shared_bits
 from gossamer.errors import PassError
 from gossamer.train.fit import fit
 from gossamer.train.recipe import Recipe
@@ -33,8 +34,11 @@ class ShareWeights:
     the number of members.
 
     Args:
-        bits: 1…16; at most 2^bits different nonzero values a layer.
-        init: "linear", "density" or "random", see `kmeans_1d`.
+        bits: 1…16; at most 2^bits different nonzero values a codebook.
+        init: "linear", "density", "random" or "optimal", see `kmeans_1d`.
+        channels: output channels that share a codebook, ≥ 1, neighbours; 0 for one codebook a
+            layer. The graph keeps the codebooks of a layer as one, of at most 256 values; beyond
+            that it holds the weights as numbers.
         include: regular expressions of layer names.
         exclude: regular expressions of layer names to leave alone.
         training: how to train the shared values.
@@ -44,6 +48,7 @@ class ShareWeights:
 
     bits: int = 4
     init: str = "linear"
+    channels: int = 0
     include: tuple[str, ...] = (".*",)
     exclude: tuple[str, ...] = ()
     training: Recipe = _TRAINING
@@ -54,6 +59,10 @@ class ShareWeights:
             raise PassError("bits out of range", where=self.name, got=self.bits, expected="1…16")
         if self.init not in INITS:
             raise PassError("unknown start", where=self.name, got=self.init, expected=INITS)
+        if self.channels < 0:
+            raise PassError(
+                "channels out of range", where=self.name, got=self.channels, expected="≥ 0"
+            )
         check_data(self.name, self.training, context)
         match_layers(model, self.include, self.exclude, where=self.name)
 
@@ -80,22 +89,31 @@ class ShareWeights:
 
     def _codes(self, weight: Tensor, rng: np.random.Generator) -> Tensor:
         """Move each nonzero to its centroid, and return 0 for zeros and 1… for the centroids."""
-        values = weight.detach().cpu().numpy().ravel()
-        alive = np.flatnonzero(values)
-        codes = np.zeros(values.size, np.int64)
-        if alive.size:
-            centroids = kmeans_1d(values[alive], 2**self.bits, init=self.init, rng=rng)
-            codes[alive] = nearest(values[alive], centroids) + 1
-            shared = np.concatenate([[0.0], centroids])[codes].astype(np.float32)
-            with torch.no_grad():
-                weight.copy_(torch.from_numpy(shared).view(weight.shape))
-        return torch.from_numpy(codes)
+        rows = weight.detach().cpu().numpy().reshape(len(weight), -1).copy()
+        codes = np.zeros(rows.shape, np.int64)
+        for start in range(0, len(rows), self.channels or len(rows)):
+            some = slice(start, start + (self.channels or len(rows)))
+            values, alive = rows[some], rows[some] != 0
+            if alive.any():
+                centroids = kmeans_1d(values[alive], 2**self.bits, init=self.init, rng=rng)
+                own = nearest(values[alive], centroids)
+                codes[some][alive] = own + 1 + codes.max()
+                values[alive] = centroids[own]
+        with torch.no_grad():
+            weight.copy_(torch.from_numpy(rows).view(weight.shape))
+        return torch.from_numpy(codes.ravel())
 
     def got(self, model: nn.Module) -> Mapping[str, float]:
-        """Return the most different nonzero values in a matched layer."""
+        """Return the most different nonzero values in a matched layer, and what a nonzero takes.
+
+        That is the bits of its code and its share of the codebook, positions and coding aside.
+        """
         layers = match_layers(model, self.include, self.exclude, where=self.name)
-        weights = [layer.weight.detach() for layer in layers.values()]
-        return {"distinct_values": max(int(w[w != 0].unique().numel()) for w in weights)}
+        alive = [layer.weight.detach()[layer.weight.detach() != 0] for layer in layers.values()]
+        distinct = [int(values.unique().numel()) for values in alive]
+        bits = sum(shared_bits(v.numel(), k) for v, k in zip(alive, distinct, strict=True))
+        nonzeros = max(sum(values.numel() for values in alive), 1)
+        return {"distinct_values": max(distinct), "bits_per_nonzero": bits / nonzeros}
 
 
 class _Tie:

@@ -61,10 +61,17 @@ class Builder:
         }
         self._names = names
 
-    def node_name(self, path: str, kind: str) -> str:
-        """Return a free name: the module's path, else path and kind, else with a number."""
+    def node_name(self, path: str, kind: str, *, apart: bool = False) -> str:
+        """Return a free name: the module's path, else path and kind, else with a number.
+
+        Args:
+            path: of the module.
+            kind: of the operator.
+            apart: whether to leave the path to another operator of the module.
+        """
         long = f"{path}.{kind}" if path else kind
-        return self._free_name(path if path and path in self._leaves else long, long)
+        is_leaf = path and path in self._leaves and not apart
+        return self._free_name(path if is_leaf else long, long)
 
     def weight(self, origin: Any, array: np.ndarray, fallback: str) -> str:
         """Keep a weight under its parameter's path, or under `fallback` if it was computed."""
@@ -140,6 +147,7 @@ class Call(TracedCall):
         op: Op,
         *inputs: str,
         shape: Sizes | None = None,
+        apart: bool = False,
         **weights: tuple[Any, np.ndarray] | None,
     ) -> str:
         """Add a node and return its name.
@@ -148,9 +156,10 @@ class Call(TracedCall):
             op: what it does.
             inputs: names of the values that it reads.
             shape: of the value made; default: what the trace says that the call makes.
+            apart: see `Builder.node_name`.
             weights: role → (argument of the call that it comes from or None, array).
         """
-        name = self.builder.node_name(self.path, op.kind)
+        name = self.builder.node_name(self.path, op.kind, apart=apart)
         roles = {
             role: self.builder.weight(*given, f"{name}.{role}")
             for role, given in weights.items()

@@ -12,6 +12,7 @@ from gossamer.graph.from_torch import (
     opaque,
     pooling,
     reshaping,
+    rounding,
 )
 from gossamer.graph.from_torch.builder import Call
 
@@ -22,4 +23,5 @@ HANDLERS: Mapping[str, Callable[[Call], Any]] = {
     **reshaping.HANDLERS,
     **channels.HANDLERS,
     **opaque.HANDLERS,
+    **rounding.HANDLERS,
 }

@@ -12,6 +12,7 @@ from gossamer.graph.rewrite.fuse_activation import fuse_activation
 from gossamer.graph.rewrite.fuse_gate import fuse_gate
 from gossamer.graph.rewrite.fuse_subsample import fuse_subsample
 from gossamer.graph.rewrite.join_norms import join_norms
+from gossamer.graph.rewrite.read_grids import read_grids
 from gossamer.graph.rewrite.remove_channels import remove_channels
 from gossamer.graph.rewrite.remove_dead import remove_dead
 from gossamer.graph.rewrite.sink_permute import sink_permute
@@ -21,6 +22,7 @@ Rewrite = Callable[[Graph], Graph]
 
 DEFAULT: tuple[Rewrite, ...] = (
     remove_dead,
+    read_grids,
     join_norms,
     fuse_gate,
     fuse_subsample,
