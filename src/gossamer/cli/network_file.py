@@ -75,6 +75,7 @@ def load_network(name_or_path: str, weights: str | Path | None = None) -> Networ
         UnknownNameError: if there is no such network.
     """
     from gossamer.compress.chains import rebuild
+    from gossamer.compress.quantise.layers import restore_layers
     from gossamer.compress.widths import resize
     from gossamer.nets.create import create_model
 
@@ -86,6 +87,7 @@ def load_network(name_or_path: str, weights: str | Path | None = None) -> Networ
     model = create_model(network, **options)
     if notes.get("chains"):
         rebuild(model, tensors, notes["chains"], where=path)
+    restore_layers(model, tensors, where=path)
     if notes.get("widths"):
         resize(model, tensors, notes["widths"], where=path)
     try:

@@ -16,5 +16,7 @@ PASSES = Registry(
         "factor": "gossamer.compress.factor.factor:Factor",
         "interleave": "gossamer.compress.factor.interleave:Interleave",
         "share-weights": "gossamer.compress.cluster.share:ShareWeights",
+        "quantise": "gossamer.compress.quantise.quantise:QuantiseLayers",
+        "binarise": "gossamer.compress.quantise.binarise:Binarise",
     },
 )

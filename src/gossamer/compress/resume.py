@@ -11,6 +11,7 @@ from torch import nn
 from gossamer.compress.chains import chains, rebuild, weighted_paths
 from gossamer.compress.contract import Pass
 from gossamer.compress.ledger import LedgerEntry
+from gossamer.compress.quantise.layers import restore_layers
 from gossamer.compress.recipe import recipe_to_dict
 from gossamer.compress.widths import changed, numbers, resize
 from gossamer.errors import PassError
@@ -63,6 +64,7 @@ class PassStore:
             entries.append(LedgerEntry.from_dict(notes["entry"]))
         if tensors is not None:
             rebuild(model, tensors, links, where=self.folder)
+            restore_layers(model, tensors, where=self.folder)
             resize(model, tensors, widths, where=self.folder).load_state_dict(tensors)
         return tuple(entries)
 

@@ -37,9 +37,9 @@ def export(
 
     The comparison runs the interpreter and the module on the example, on random data in another
     batch size, and, where picture sizes are free, at another one; outputs may differ by 1e-5 of the
-    largest value, or by what float32 costs the module itself; where a network rounds to levels, what
-    lies between two of them may fall to either. If only the other picture size
-    differs, the graph is returned with its picture size fixed.
+    largest value, or by what float32 costs the module itself. Where a network rounds to levels,
+    what lies between two of them may fall to either. If only the other picture size differs, the
+    graph is returned with its picture size fixed.
 
     Args:
         model: any module of supported operators; left as it is: mode, device and gradients.

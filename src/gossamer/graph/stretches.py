@@ -40,11 +40,11 @@ def agree_in_stretches(
         if node.name in others and others[node.name].shape == values[node.name].shape
     }
     mine = interpret(graph, x, values=values, given=given)
+    read = {**values, **given}
     return distance(mine, output) <= TOLERANCE and all(
-        _had_a_choice(node.op, given.get(source, values[source]), values[node.name], given[node.name])
+        _had_a_choice(node.op, read[node.inputs[0]], values[node.name], given[node.name])
         for node in roundings
         if node.name in given and isinstance(node.op, Quantise)
-        for source in node.inputs
     )
 
 

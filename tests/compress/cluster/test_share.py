@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from gossamer.compress.cluster.share import ShareWeights, _Tie
+from gossamer.compress.cluster.share import ShareWeights
+from gossamer.compress.cluster.tie import Tie
 from gossamer.compress.contract import Context
 from gossamer.compress.prune.gradual import GradualPrune
 from gossamer.errors import PassError
@@ -58,7 +59,7 @@ def test_gradient_is_the_sum_over_the_members():
     codebook = torch.tensor([0.5, -1.0], requires_grad=True)
     x = torch.randn(4, 3, generator=torch.Generator().manual_seed(0))
     weight = nn.Parameter(torch.tensor([0.5, 0.0, -1.0, 0.5, -1.0, -1.0]).view(2, 3))
-    weight.register_hook(_Tie(weight, codes).sum_gradient)
+    weight.register_hook(Tie(weight, codes).sum_gradient)
     (x @ weight.T).square().sum().backward()
     # What autograd says when the weight is read from the codebook.
     tied = torch.cat([torch.zeros(1), codebook])[codes].view(2, 3)
@@ -70,7 +71,7 @@ def test_gradient_is_the_sum_over_the_members():
 
 def test_restore_makes_members_equal_again():
     weight = nn.Parameter(torch.tensor([0.5, 0.0, 0.5, -1.0]))
-    tie = _Tie(weight, torch.tensor([2, 0, 2, 1]))
+    tie = Tie(weight, torch.tensor([2, 0, 2, 1]))
     with torch.no_grad():
         weight += torch.tensor([1e-7, 1e-7, 0.0, 0.25])
     tie.restore()

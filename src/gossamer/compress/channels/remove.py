@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 from torch import nn
@@ -16,8 +16,8 @@ from gossamer.compress.contract import Context, check_data
 from gossamer.compress.layers import match_layers
 from gossamer.compress.prune.allocation import ALLOCATIONS
 from gossamer.compress.prune.mask import apply_masks
+from gossamer.compress.train_on import train_on
 from gossamer.errors import PassError
-from gossamer.train.fit import fit
 from gossamer.train.recipe import Recipe
 from gossamer.train.step import Step
 
@@ -84,9 +84,7 @@ class RemoveChannels:
             def keep_zeros(step: Step) -> None:
                 apply_masks(layers, masks, step.optimiser)
 
-            training = replace(self.training, seed=context.seed)
-            hooks = (keep_zeros,)
-            fit(made.model, context.data, training, progress=context.progress, after_step=hooks)
+            train_on(made.model, context, self.training, (keep_zeros,))
         return made.model
 
     def got(self, model: nn.Module) -> Mapping[str, float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -13,11 +13,11 @@ from torch import Tensor, nn
 from gossamer.compress.cluster.kmeans import INITS, kmeans_1d, nearest
 from gossamer.compress.contract import Context, check_data
 from gossamer.compress.layers import match_layers
+from gossamer.compress.prune.mask import HoldZeros
+from gossamer.compress.train_on import train_on
 from gossamer.counts import shared_bits
 from gossamer.errors import PassError
-from gossamer.train.fit import fit
 from gossamer.train.recipe import Recipe
-from gossamer.train.step import Step
 
 _TRAINING = Recipe(epochs=5, optimiser="adamw", learning_rate=5e-4, weight_decay=0.0)
 
@@ -70,21 +70,8 @@ class ShareWeights:
         """Share in place."""
         layers = match_layers(model, self.include, self.exclude, where=self.name)
         rng = np.random.default_rng(context.seed)
-        ties = [_Tie(layer.weight, self._codes(layer.weight, rng)) for layer in layers.values()]
-        if context.data is None:
-            return model
-        hooks = [tie.weight.register_hook(tie.sum_gradient) for tie in ties]
-
-        def restore(step: Step) -> None:
-            for tie in ties:
-                tie.restore()
-
-        try:
-            training = replace(self.training, seed=context.seed)
-            fit(model, context.data, training, progress=context.progress, after_step=(restore,))
-        finally:
-            for hook in hooks:
-                hook.remove()
+        codes = {name: self._codes(layer.weight, rng) for name, layer in layers.items()}
+        train_on(model, context, self.training, (HoldZeros(model),), codes=codes)
         return model
 
     def _codes(self, weight: Tensor, rng: np.random.Generator) -> Tensor:
@@ -114,29 +101,3 @@ class ShareWeights:
         bits = sum(shared_bits(v.numel(), k) for v, k in zip(alive, distinct, strict=True))
         nonzeros = max(sum(values.numel() for values in alive), 1)
         return {"distinct_values": max(distinct), "bits_per_nonzero": bits / nonzeros}
-
-
-class _Tie:
-    """Keeps the members of each cluster of one weight equal during training."""
-
-    def __init__(self, weight: Tensor, codes: Tensor) -> None:
-        self.weight, self.codes = weight, codes
-        # One member a code speaks for all. Codes are dense: k-means returns no empty cluster.
-        self.clusters = int(codes.max()) + 1
-        members = torch.zeros(self.clusters, dtype=torch.int64)
-        self.members = members.scatter_(0, codes, torch.arange(codes.numel()))[1:]
-
-    def sum_gradient(self, gradient: Tensor) -> Tensor:
-        """Return, for each member, the sum over its cluster, and 0 for zeros."""
-        codes = self.codes.to(gradient.device)
-        sums = gradient.new_zeros(self.clusters).scatter_add_(0, codes, gradient.flatten())
-        sums[0] = 0
-        return sums[codes].view(gradient.shape)
-
-    def restore(self) -> None:
-        """Undo what rounding in an optimiser step may have done to single members."""
-        with torch.no_grad():
-            device = self.weight.device
-            values = self.weight.flatten()[self.members.to(device)]
-            table = torch.cat([values.new_zeros(1), values])
-            self.weight.copy_(table[self.codes.to(device)].view(self.weight.shape))

@@ -17,7 +17,6 @@ from gossamer.compress.prune.criterion import Evidence, Layers
 from gossamer.compress.prune.granularity import Granularity
 from gossamer.compress.prune.mask import apply_masks, nonzero_masks
 from gossamer.compress.prune.registry import CRITERIA
-from gossamer.compress.prune.retrain import train_on
 from gossamer.compress.prune.scope import (
     check_allocation,
     check_choice,
@@ -27,6 +26,7 @@ from gossamer.compress.prune.scope import (
     sparsities,
 )
 from gossamer.compress.prune.selection import select
+from gossamer.compress.train_on import train_on
 from gossamer.errors import PassError
 from gossamer.train.recipe import Recipe
 from gossamer.train.step import Step
@@ -102,7 +102,9 @@ class DynamicSparse:
         )
         apply_masks(layers, masks)
         mover = _Mover(self, layers, masks, allowed, context.seed)
-        train_on(model, context, self.training, (mover,))
+        train_on(
+            model, context, self.training, (mover,), free=tuple(layers)
+        )  # new weights move freely
         return model
 
     def got(self, model: nn.Module) -> Mapping[str, float]:

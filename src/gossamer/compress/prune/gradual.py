@@ -15,7 +15,6 @@ from gossamer.compress.prune.criterion import Evidence, Layers
 from gossamer.compress.prune.granularity import parse_granularity
 from gossamer.compress.prune.mask import apply_masks, nonzero_masks
 from gossamer.compress.prune.registry import CRITERIA
-from gossamer.compress.prune.retrain import train_on
 from gossamer.compress.prune.schedule import cubic_sparsity
 from gossamer.compress.prune.scope import (
     check_allocation,
@@ -27,6 +26,7 @@ from gossamer.compress.prune.scope import (
     sparsity_of,
 )
 from gossamer.compress.prune.selection import select
+from gossamer.compress.train_on import train_on
 from gossamer.errors import PassError
 from gossamer.train.recipe import Recipe
 from gossamer.train.step import Step

@@ -16,7 +16,7 @@ from gossamer.compress.prune.criterion import Evidence
 from gossamer.compress.prune.granularity import parse_granularity
 from gossamer.compress.prune.mask import HoldZeros, apply_masks
 from gossamer.compress.prune.registry import CRITERIA
-from gossamer.compress.prune.retrain import train_on, train_sparse
+from gossamer.compress.prune.retrain import train_sparse
 from gossamer.compress.prune.scope import (
     check_allocation,
     check_choice,
@@ -27,6 +27,7 @@ from gossamer.compress.prune.scope import (
     sparsities,
 )
 from gossamer.compress.prune.selection import select
+from gossamer.compress.train_on import train_on
 from gossamer.errors import PassError
 from gossamer.train.recipe import Recipe
 from gossamer.train.step import Step

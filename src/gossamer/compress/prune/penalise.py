@@ -14,8 +14,8 @@ from gossamer.compress.layers import match_layers
 from gossamer.compress.prune.criterion import Layers
 from gossamer.compress.prune.mask import HoldZeros
 from gossamer.compress.prune.penalty import PENALTIES, Shrink
-from gossamer.compress.prune.retrain import train_on
 from gossamer.compress.prune.scope import check_choice, check_scope, sparsities
+from gossamer.compress.train_on import train_on
 from gossamer.errors import PassError
 from gossamer.train.recipe import Recipe
 from gossamer.train.step import Step

@@ -102,5 +102,3 @@ def _is_signs_alone(draft: Draft, node: Node, found: Quantised) -> bool:
     maker = draft.maker(node.inputs[0])
     reads_levels = maker is not None and isinstance(maker.op, Quantise)
     return not reads_levels and int(np.abs(found.integers).max(initial=0)) <= 1
-
-
