@@ -38,7 +38,8 @@ def test_two_shipped_recipes_prune_then_share(name):
 
 
 def test_the_shipped_ones():
-    known = ["channels", "deep-compression", "digits", "gradual", "low-rank", "one-shot"]
+    known = ["binary", "channels", "deep-compression", "digits"]
+    known += ["gradual", "int8", "low-rank", "one-shot"]
     assert shipped_recipes() == known
     assert all(load_recipe(name) for name in known)
     (step,) = load_recipe("channels")
@@ -73,7 +74,7 @@ def test_unusable_text_is_a_named_error(text, error, problem):
 
 
 def test_unknown_names_and_missing_files(tmp_path):
-    with pytest.raises(UnknownNameError, match="known: channels, deep-compression, digits"):
+    with pytest.raises(UnknownNameError, match="known: binary, channels, deep-compression"):
         load_recipe("nothing")
     with pytest.raises(DataError, match="cannot read the recipe"):
         load_recipe(tmp_path / "none.yaml")

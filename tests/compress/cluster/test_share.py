@@ -92,9 +92,51 @@ def test_a_layer_of_zeros_stays(small_parent, small_data, small_example):
         ({"bits": 0}, "bits out of range"),
         ({"bits": 17}, "bits out of range"),
         ({"init": "best"}, "unknown start"),
+        ({"channels": -1}, "channels out of range"),
         ({"include": ("nothing",)}, "no layer matches"),
     ],
 )
 def test_the_impossible_is_refused(small_parent, small_data, small_example, options, problem):
     with pytest.raises(PassError, match=f"share-weights: {problem}"):
         ShareWeights(**options).check(small_parent, Context(small_example, small_data))
+
+
+@pytest.mark.parametrize("channels", [1, 3, 100])
+def test_codebooks_of_some_channels(small_parent, small_data, small_example, channels):
+    context = Context(small_example, small_data)
+    options = ShareWeights(1, init="optimal", channels=channels, training=SHORT)
+    model = options.apply(deepcopy(small_parent), context)
+    for name, weight in weights(model).items():
+        for start in range(0, len(weight), channels):
+            assert weight[start : start + channels].unique().numel() <= 2
+        if channels < len(weight):
+            assert weight.unique().numel() > 2, name
+
+
+def test_more_codebooks_are_nearer(small_parent, small_example):
+    errors = []
+    for channels in (0, 4, 1):
+        options = ShareWeights(2, init="optimal", channels=channels, training=ONE_SHOT)
+        model = options.apply(deepcopy(small_parent), Context(small_example))
+        change = model[3].weight.detach() - small_parent[3].weight.detach()
+        errors.append(float(change.square().sum()))
+    assert errors[0] > errors[1] > errors[2]
+
+
+def test_what_a_nonzero_takes(small_parent, small_example):
+    model = deepcopy(small_parent)
+    with torch.no_grad():
+        model[0].weight.zero_().view(-1)[:16] = torch.tensor([0.5, -1.0, 2.0, 4.0]).repeat(4)
+    options = ShareWeights(2, include=("0",), training=ONE_SHOT)
+    options.apply(model, Context(small_example))
+    # 16 weights on 4 values of 32 bits: 160 bits of 512 (Han et al. 2016, figure 3).
+    assert options.got(model)["bits_per_nonzero"] == pytest.approx(160 / 16)
+
+
+def test_zeros_of_other_layers_are_held(small_parent, small_data, small_example):
+    model = deepcopy(small_parent)
+    with torch.no_grad():
+        model[3].weight[:, 0] = 0
+    ShareWeights(2, include=("6",), training=SHORT).apply(model, Context(small_example, small_data))
+    assert (model[3].weight[:, 0] == 0).all()
+    assert (model[3].weight[:, 1] != 0).all()

@@ -17,7 +17,10 @@ from gossamer.graph.from_torch.rounding import round_to_levels
 from gossamer.graph.ops import Quantise
 
 _STATE = "._extra_state"
-_HALF = Quantise(1.0, 0, 0, 1)
+_STEP = Quantise(1.0, 0, 0, 1)
+_POSITIVE = 2.0**-10
+"""What is larger has the sign 1. Sums of as many +α as −α are zero but for rounding, which must not
+decide."""
 
 
 class RoundedInput(nn.Module):
@@ -64,7 +67,7 @@ class RoundedLinear(RoundedInput, nn.Linear):
 
 
 class SignInput(nn.Module):
-    """A layer that reads the signs of its input: −1 or 1; of zero, −1.
+    """A layer that reads the signs of its input: −1 or 1; of zero and up to 2⁻¹⁰, −1.
 
     The gradient passes where −1 ≤ x ≤ 1 (Courbariaux et al. 2016; XNOR-Net, Rastegari et al. 2016,
     section 3.2).
@@ -72,7 +75,8 @@ class SignInput(nn.Module):
 
     def forward(self, input: Tensor) -> Tensor:
         """Compute the layer of signs."""
-        return super().forward(2 * round_to_levels(input / 2 + 0.5, _HALF) - 1)
+        raised = input / 2 + (0.5 - _POSITIVE / 2)
+        return super().forward(2 * round_to_levels(raised, _STEP) - 1)
 
     def get_extra_state(self) -> Tensor:
         """Return the one mark of these layers."""

@@ -66,7 +66,7 @@ class QuantiseLayers:
     calibration: str = "mse"
     percentile: float = 99.99
     rounding: str = "nearest"
-    steps: int = 500
+    steps: int = 200
     inputs: bool = False
     input_calibration: str = "mse"
     images: int = 256

@@ -96,7 +96,9 @@ def _per_channel(call: Call, name: str, constant: Any) -> np.ndarray:
     """Return a constant that broadcasts against (N, C, …) as (C,)."""
     array, shape = call.constant(constant), call.shape(name)
     assert array is not None
-    channels, rank = int(shape[1]), len(shape)
+    if not isinstance(shape[1], int):
+        raise call.unsupported("with a constant reads a value whose features are not fixed")
+    channels, rank = shape[1], len(shape)
     padded = (
         array.reshape((1,) * (rank - array.ndim) + array.shape) if array.ndim <= rank else array
     )

@@ -15,6 +15,7 @@ from gossamer.graph.layouts import Dense, Layout
 from gossamer.graph.ops import ChannelPermute, Conv2d, Flatten, Op
 
 Sizes = tuple[int | str, ...]
+_KINDS = ((nn.Conv2d, "conv2d"), (nn.Linear, "linear"))
 
 
 @dataclass(frozen=True)
@@ -55,23 +56,20 @@ class Builder:
         self.values: dict[fx.Node, Any] = {}
         self.parameters: dict[fx.Node, str] = {}
         self._leaves = {
-            path
+            path: next((kind for own, kind in _KINDS if isinstance(module, own)), "any")
             for path, module in model.named_modules(remove_duplicate=False)
             if not any(module.children())
         }
         self._names = names
 
-    def node_name(self, path: str, kind: str, *, apart: bool = False) -> str:
+    def node_name(self, path: str, kind: str) -> str:
         """Return a free name: the module's path, else path and kind, else with a number.
 
-        Args:
-            path: of the module.
-            kind: of the operator.
-            apart: whether to leave the path to another operator of the module.
+        The path of a convolution or linear layer is for that, whatever else the module does.
         """
         long = f"{path}.{kind}" if path else kind
-        is_leaf = path and path in self._leaves and not apart
-        return self._free_name(path if is_leaf else long, long)
+        is_own = path and self._leaves.get(path, "") in ("any", kind)
+        return self._free_name(path if is_own else long, long)
 
     def weight(self, origin: Any, array: np.ndarray, fallback: str) -> str:
         """Keep a weight under its parameter's path, or under `fallback` if it was computed."""
@@ -147,7 +145,6 @@ class Call(TracedCall):
         op: Op,
         *inputs: str,
         shape: Sizes | None = None,
-        apart: bool = False,
         **weights: tuple[Any, np.ndarray] | None,
     ) -> str:
         """Add a node and return its name.
@@ -156,10 +153,9 @@ class Call(TracedCall):
             op: what it does.
             inputs: names of the values that it reads.
             shape: of the value made; default: what the trace says that the call makes.
-            apart: see `Builder.node_name`.
             weights: role → (argument of the call that it comes from or None, array).
         """
-        name = self.builder.node_name(self.path, op.kind, apart=apart)
+        name = self.builder.node_name(self.path, op.kind)
         roles = {
             role: self.builder.weight(*given, f"{name}.{role}")
             for role, given in weights.items()

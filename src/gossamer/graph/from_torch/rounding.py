@@ -58,7 +58,7 @@ def _add(call: Call) -> str:
     for node in call.builder.nodes:  # several layers that read one value round it alike
         if node.op == op and node.inputs == (source,):
             return node.name
-    return call.add(op, source, apart=True)
+    return call.add(op, source)
 
 
 HANDLERS: Mapping[str, Callable[[Call], Any]] = {"gossamer.quantise.default": _add}

@@ -1,0 +1,78 @@
+"""What a pass gave to weights is still there after a later one has trained them."""
+
+from copy import deepcopy
+
+import pytest
+import torch
+from torch import nn
+
+from gossamer.compress.cluster.share import ShareWeights
+from gossamer.compress.contract import Context
+from gossamer.compress.held import held_forms
+from gossamer.compress.prune.dynamic import DynamicSparse
+from gossamer.compress.prune.gradual import GradualPrune
+from gossamer.compress.prune.one_shot import Prune
+from gossamer.compress.quantise.quantise import QuantiseLayers
+from gossamer.graph.rewrite.read_grids import grid_of
+from gossamer.train.recipe import Recipe
+
+NOTHING = Recipe(epochs=0)
+SHORT = Recipe(epochs=2, batch_size=10, learning_rate=0.05)
+
+
+@pytest.fixture
+def context(small_data, small_example):
+    return Context(small_example, small_data, progress=False)
+
+
+def weights(model):
+    return [m.weight.detach() for m in model if isinstance(m, nn.Conv2d | nn.Linear)]
+
+
+@pytest.mark.parametrize("step", [Prune(0.5, training=SHORT), GradualPrune(0.5, training=SHORT)])
+def test_a_codebook_survives_pruning(small_parent, context, step):
+    shared = ShareWeights(2, init="optimal", training=NOTHING).apply(
+        deepcopy(small_parent), context
+    )
+    before = deepcopy(shared.state_dict())
+    pruned = step.apply(shared, context)
+    assert step.got(pruned)["sparsity"] == pytest.approx(0.5, abs=0.01)
+    for weight in weights(pruned):
+        assert 1 <= weight[weight != 0].unique().numel() <= 4
+    assert not torch.equal(pruned[3].weight[pruned[3].weight != 0].unique(),
+                           before["3.weight"].unique())  # fmt: skip
+
+
+@pytest.mark.parametrize("bits", [3, 8])
+@pytest.mark.parametrize("step", [Prune(0.5, training=SHORT), GradualPrune(0.5, training=SHORT)])
+def test_a_grid_survives_pruning(small_parent, context, step, bits):
+    rounded = QuantiseLayers(bits).apply(deepcopy(small_parent), context)
+    scales = [grid_of(weight.numpy()).scales for weight in weights(rounded)]
+    before = [weight.clone() for weight in weights(rounded)]
+    pruned = step.apply(rounded, context)
+    assert step.got(pruned)["sparsity"] >= 0.49
+    for weight, scale, old in zip(weights(pruned), scales, before, strict=True):
+        steps = weight / torch.from_numpy(scale.copy()).view(-1, *(1,) * (weight.ndim - 1))
+        assert torch.equal(steps, steps.round())
+        assert steps.abs().max() <= 2 ** (bits - 1) - 1
+        assert not torch.equal(weight, old * (weight != 0))  # some moved to other levels
+
+
+def test_new_weights_of_dynamic_training_grow(small_parent, context):
+    rounded = QuantiseLayers(4).apply(deepcopy(small_parent), context)
+    step = DynamicSparse(0.5, every=5, training=SHORT)
+    assert step.got(step.apply(rounded, context))["sparsity"] == pytest.approx(0.5, abs=0.02)
+
+
+def test_hooks_are_gone_also_after_an_error():
+    layer = nn.Linear(4, 4)
+    nn.init.constant_(layer.weight, 0.5)
+
+    def fail():
+        with held_forms(layer, {}, frozenset()):
+            assert len(layer.weight._backward_hooks) == 1
+            raise RuntimeError("stopped")
+
+    with pytest.raises(RuntimeError, match="stopped"):
+        fail()
+    assert not layer.weight._backward_hooks
