@@ -114,3 +114,25 @@ def test_a_network_without_some_channels_comes_back(model, tmp_path):
     again = load_network(str(tmp_path / "small.safetensors")).model
     assert torch.equal(again(x), small(x))
     assert sum(p.numel() for p in again.parameters()) < sum(p.numel() for p in model.parameters())
+
+
+def test_a_network_that_rounds_its_inputs_comes_back(model, tmp_path):
+    from gossamer.compress.quantise.layers import RoundedConv2d, round_input
+    from gossamer.graph.ops import Quantise
+
+    round_input(model.stem.conv, Quantise(0.5, 3, 0, 255))
+    path = tmp_path / "rounds.safetensors"
+    save_network(path, NetworkFile("digits-plain", model.eval(), OPTIONS, RECORD))
+    again = load_network(str(path)).model
+    assert type(again.stem.conv) is RoundedConv2d
+    assert again.stem.conv.levels == Quantise(0.5, 3, 0, 255)
+    x = torch.randn(2, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(again(x), model(x))
+
+
+def test_levels_of_nothing_are_refused(tmp_path):
+    state = create_model("digits-plain").state_dict()
+    path = tmp_path / "odd.safetensors"
+    save_file({**state, "head._extra_state": torch.tensor([-1.0, 0, 0, 0])}, path)
+    with pytest.raises(DataError, match="levels that fit no layer"):
+        load_network("digits-plain", path)

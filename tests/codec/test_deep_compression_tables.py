@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from gossamer.codec.gaps import GapForm, run_gaps, to_symbols
+from gossamer.counts import position_bits
 
 # Weights, percent kept, bits of a value, bits of a gap, percent of 32-bit floats (before Huffman).
 ROWS = [
@@ -69,3 +70,44 @@ def test_expected_fillers(density, bits):
     fillers = np.count_nonzero(to_symbols(gaps, form) == form.filler)
     skipped = (1 - density) ** form.filler
     assert fillers / len(mask) == pytest.approx(skipped / (1 - skipped), rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("network", "percent"), [("lenet-300", 3.1), ("lenet-5", 3.05), ("alexnet", 3.7)]
+)
+def test_published_totals(network, percent):
+    rows = [row for row in ROWS if row[0].startswith(network + " ")]
+    sizes = [size for _, size, *_ in rows]
+    rates = [rate(size, kept / 100, value, gap) for _, size, kept, value, gap, _ in rows]
+    assert 100 * np.average(rates, weights=sizes) == pytest.approx(percent, rel=0.08)
+
+
+# Weights, percent kept, entropy of a value after Huffman coding in bits: tables 2, 3 and 4.
+ENTROPIES = {
+    2.40: [(235_200, 8, 4.4), (30_000, 9, 4.4), (1_000, 26, 4.3)],
+    2.55: [(500, 66, 7.2), (25_000, 12, 7.2), (400_000, 8, 4.5), (5_000, 19, 5.2)],
+    2.91: [
+        (34_848, 84, 6.3), (307_200, 38, 5.5), (884_736, 35, 5.1), (663_552, 37, 5.2),
+        (442_368, 37, 5.6), (37_748_736, 9, 3.9), (16_777_216, 9, 3.6), (4_096_000, 25, 4.0),
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("percent", ENTROPIES)
+def test_the_bound_without_memory(percent):
+    """Positions and values at their zero-order entropies, as percent of 32-bit floats."""
+    bits = sum(
+        position_bits(size, round(size * kept / 100)) + size * kept / 100 * entropy
+        for size, kept, entropy in ENTROPIES[percent]
+    )
+    size = sum(size for size, *_ in ENTROPIES[percent])
+    assert 100 * bits / (32 * size) == pytest.approx(percent, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("density", "best"), [(0.02, 7), (0.04, 6), (0.1, 5), (0.19, 4), (0.3, 3), (0.5, 2), (0.7, 1)]
+)
+def test_the_best_width_of_gaps(density, best):
+    """For 5-bit values, where fillers carry one: the width that costs least, to half a percent."""
+    costs = {bits: rate(10**9, density, 5, bits) for bits in range(1, 9)}
+    assert costs[best] <= 1.005 * min(costs.values())

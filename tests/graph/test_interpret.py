@@ -283,3 +283,12 @@ def test_infinities_pass_without_warnings() -> None:
     x = np.full((1, 1, 2, 2), 1e38, np.float32)
     weight = np.full((1, 1, 1, 1), 1e38, np.float32)
     assert np.isinf(run(ops.Conv2d(), x, weight=weight)).all()
+
+
+def test_values_that_are_given_are_read() -> None:
+    nodes = (Node("a", ops.Activation("relu"), ("x",)), Node("b", ops.Add(), ("a", "x")))
+    graph = Graph(Input("x", (1, 2)), nodes, "b", {})
+    x, values = np.array([[1.0, -2.0]], np.float32), {}
+    found = interpret(graph, x, values=values, given={"a": np.array([[10.0, 20.0]], np.float32)})
+    assert found.tolist() == [[11.0, 18.0]]
+    assert values["a"].tolist() == [[1.0, 0.0]]  # what was computed

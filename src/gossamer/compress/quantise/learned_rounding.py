@@ -29,8 +29,9 @@ def learn_rounding(quadratic: Quadratic, scales: Tensor, largest: int, *, steps:
 
     Source: Nagel et al., "Up or Down? Adaptive Rounding for Post-Training Quantization" (AdaRound),
     2020, equations 21 to 24. They draw inputs; we use their second moments, which give the same sum
-    over all of them at once, and the last step is ours. They let each layer see the inputs that the rounded layers before it
-    give, and its activation; here a layer sees the inputs of the network as it was.
+    over all of them at once. They let each layer see the inputs that the rounded layers before it
+    give, and its activation; here a layer sees the inputs of the network as it was. The last step
+    is ours.
 
     Args:
         quadratic: of the layer's output error, rows filters.
