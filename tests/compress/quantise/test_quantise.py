@@ -14,6 +14,7 @@ from gossamer.compress.quantise.quantise import QuantiseLayers
 from gossamer.errors import PassError
 from gossamer.graph.interpret import interpret
 from gossamer.graph.ops import Conv2d, Linear, Quantise
+from gossamer.graph.quantise import quantise
 from gossamer.train.recipe import Recipe
 
 SHORT = Recipe(epochs=1, batch_size=10, learning_rate=0.01)
@@ -70,6 +71,17 @@ def test_the_files_of_both_say_the_same(small_parent, small_data, small_example,
     assert gossamer.load(path) == graph
     plain = gossamer.save(gossamer.export(small_parent, small_example), tmp_path / "plain.goss")
     assert path.stat().st_size < 0.7 * plain.stat().st_size
+
+
+def test_values_of_the_graph_can_be_rounded_afterwards(small_parent, small_data, small_example):
+    step = QuantiseLayers(bits=4, rounding="learned", steps=5)
+    model = step.apply(deepcopy(small_parent), Context(small_example, small_data, progress=False))
+    graph = gossamer.export(model, small_example)
+    rounded = quantise(graph, small_data.train.batch(np.arange(20))[0].numpy())
+    for before, after in zip(layers(graph), layers(rounded), strict=True):
+        weights = [g.weights[n.weights["weight"]] for g, n in ((graph, before), (rounded, after))]
+        assert np.array_equal(weights[0].integers, weights[1].integers)
+        assert weights[1].bits <= 4
 
 
 def test_zeros_stay_and_rounding_makes_more(small_parent, small_data, small_example):

@@ -37,7 +37,8 @@ class Tie:
             places = torch.arange(flat.numel(), device=flat.device)
             members.scatter_reduce_(0, codes, places * alive, "amax")
             table = flat[members]
-            self.weight.copy_((table[codes] * alive).view(self.weight.shape))
+            shared = table[codes].masked_fill(~alive, 0.0)
+            self.weight.copy_(shared.view(self.weight.shape))
 
     def _members(self) -> tuple[Tensor, Tensor]:
         """Return the codes, and which weights are shared values and not zeros."""

@@ -54,7 +54,7 @@ def ternary_weights(weight: Tensor) -> Rounding:
 
     Examples:
         >>> ternary_weights(torch.empty(0))(torch.tensor([[1.0, -0.1], [-2.0, 0.2]]))
-        tensor([[ 1.5000, -0.0000],
+        tensor([[ 1.5000,  0.0000],
                 [-1.5000,  0.0000]])
     """
 

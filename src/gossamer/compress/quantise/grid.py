@@ -58,10 +58,10 @@ def to_grid(weight: Tensor, scales: Tensor, largest: int) -> Tensor:
 
     Examples:
         >>> to_grid(torch.tensor([[0.6, -0.2, 9.0]]), torch.tensor([0.5]), 7)
-        tensor([[0.5000, -0.0000, 3.5000]])
+        tensor([[0.5000, 0.0000, 3.5000]])
     """
     scales = scales.to(weight.device).view(-1, *(1,) * (weight.ndim - 1))
-    return (weight / scales).round().clamp(-largest, largest) * scales
+    return (weight / scales).round().clamp(-largest, largest) * scales + 0.0  # no −0
 
 
 def short(scales: Tensor) -> Tensor:
@@ -69,7 +69,7 @@ def short(scales: Tensor) -> Tensor:
 
     Examples:
         >>> short(torch.tensor([0.1, 0.0])).tolist()
-        [0.0999999046325..., 1.0]
+        [0.10000038146972656, 1.0]
     """
     mantissas, exponents = torch.frexp(scales.double())
     mantissas = (mantissas * 2**_SCALE_BITS).round() / 2**_SCALE_BITS
