@@ -41,13 +41,13 @@ LARGEST = 200_000
 def rate(size: int, density: float, value_bits: int, gap_bits: int, seed: int = 0) -> float:
     """Return the size of a random layer in the paper's form, over that of its floats.
 
-    There a filler is a stored zero, with a value of its own.
+    There a filler is a stored zero, with a value of its own, after 2^b entries.
     """
     drawn = min(size, LARGEST)
     nonzeros = round(density * drawn)
     mask = np.sort(np.random.default_rng(seed).permutation(drawn)[:nonzeros])
     gaps = run_gaps(mask, (drawn,), by_columns=False)
-    symbols = len(to_symbols(gaps, GapForm(gap_bits)))
+    symbols = nonzeros + int((gaps // 2**gap_bits).sum())
     codes = symbols * (value_bits + gap_bits) / (32 * drawn)
     return codes + 2**value_bits / size
 
