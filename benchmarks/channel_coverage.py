@@ -26,7 +26,7 @@ from torch import nn
 from gossamer.compress.channels.search import Search
 from gossamer.compress.channels.select import Share
 from gossamer.compress.channels.work import work
-from gossamer.compress.prune.magnitude import magnitude
+from gossamer.compress.prune.criteria.magnitude import magnitude
 from gossamer.errors import GossamerError
 from gossamer.nets.create import create_model
 from gossamer.nets.external import is_external

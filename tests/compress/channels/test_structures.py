@@ -291,6 +291,77 @@ def test_a_list_of_channels_in_a_buffer_is_renumbered():
     assert made[1].index.max() < made[0].out_channels
 
 
+class Attention(nn.Module):
+    """Efficient channel attention: a convolution over the order of the channels."""
+
+    def __init__(self, kernel: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv1d(1, 1, kernel, padding=kernel // 2, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        gate = self.conv(x.mean((2, 3)).view(x.shape[0], 1, -1)).sigmoid()
+        return x * gate.view(x.shape[0], -1, 1, 1).expand_as(x)
+
+
+@pytest.mark.parametrize("allocation", ["global", "uniform"])
+@pytest.mark.parametrize("kernel", [3, 5])
+def test_channels_with_neighbours_go_from_the_end(kernel, allocation):
+    model = nn.Sequential(conv(3, 12, bias=False), Attention(kernel), conv(12, 8), conv(8, 4))
+    weight = model[0].weight.detach().clone()
+    share = Share("channels", 0.2, allocation)
+    made = remove_channels(model.eval(), torch.randn(SHAPE), share)
+    left = made.model[0].out_channels
+    assert allocation == "global" or left < 12
+    assert torch.equal(made.model[0].weight, weight[:left])
+
+
+def test_channels_of_equal_worth_go_from_the_end_too():
+    model = nn.Sequential(conv(3, 12, bias=False), Attention(3), conv(12, 4))
+    with torch.no_grad():
+        model[0].weight.fill_(1.0)
+        model[2].weight.fill_(1.0)
+    made = remove_channels(model.eval(), torch.randn(SHAPE), Share("channels", 0.2))
+    assert made.model[0].out_channels < 12
+    assert not made.frozen.keys() & {"0.weight"}
+
+
+def test_what_comes_before_a_fixed_neighbour_stays():
+    model = Net(
+        lambda m, x: m.end(m.attend(torch.cat([m.a(x), m.b(x), m.c(x)], 1))),
+        a=conv(3, 4, bias=False), b=conv(3, 4, bias=False), c=conv(3, 4, bias=False),
+        attend=Attention(3), end=conv(12, 4),
+    )  # fmt: skip
+    with torch.random.fork_rng():
+        search = Search(model.eval(), torch.randn(SHAPE), lambda name: name == "b")
+    found = search.structure(Share(amount=0.0))
+    assert touched(found) == {frozenset({("c.weight", 0), ("end.weight", 1)})}
+
+
+class PointwiseInLast(nn.Module):
+    """Linear layers along the last axis of a picture (N, H, W, C), as ConvNeXt has them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.up, self.down = conv(3, 6), nn.Linear(6, 24), nn.Linear(24, 6)
+        self.norm, self.end = nn.LayerNorm(6), nn.Linear(6, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.a(x)
+        x = x + self.down(F.gelu(self.up(self.norm(x.permute(0, 2, 3, 1))))).permute(0, 3, 1, 2)
+        return self.end(x.mean((2, 3)))
+
+
+def test_a_linear_layer_on_a_picture_counts_as_the_convolution_that_it_is():
+    model = PointwiseInLast()
+    layers = {layer.weight: layer.convolution for layer in structure(model).flow.layers}
+    assert layers == {
+        "a.weight": True, "up.weight": True, "down.weight": True, "end.weight": False
+    }  # fmt: skip
+    made = removed(model, 0.3)
+    assert made.up.out_features == made.down.in_features <= 24 - 0.3 * 36
+    assert made.norm.normalized_shape == (6,)
+
+
 def test_layers_that_only_training_reaches_are_cut_too():
     class TwoHeads(nn.Module):
         def __init__(self):

@@ -48,7 +48,7 @@ class LayerUse:
         columns: labels of the weight's input axis (C/G,).
         positions: places of one image at which the weight is applied; 0 for a call that is made in
             training only.
-        convolution: whether it is one.
+        convolution: whether it is one; a linear layer on a picture (N, H, W, F) is a 1×1 one.
     """
 
     weight: str
@@ -107,6 +107,7 @@ class Flow:
 
     Args:
         shapes: name → shape of every floating-point parameter and buffer.
+        orders: labels (n,) that can go from the last one backwards only.
     """
 
     shapes: Mapping[str, tuple[int, ...]]
@@ -114,6 +115,7 @@ class Flow:
     tensors: dict[str, Weights] = field(default_factory=dict)
     frozen: list[tuple[np.ndarray, str]] = field(default_factory=list)
     choices: list[Choice] = field(default_factory=list)
+    orders: list[np.ndarray] = field(default_factory=list)
     layers: list[LayerUse] = field(default_factory=list)
     sizes: list[SizeUse] = field(default_factory=list)
     indices: list[IndexUse] = field(default_factory=list)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from math import prod
 from typing import Any
 
@@ -17,6 +18,8 @@ from gossamer.graph.from_torch.traced_call import TracedCall
 def _convolution(flow: Flow, call: TracedCall) -> Tensor:
     shape, groups = call.node.meta["val"].shape, int(call.arguments.get("groups", 1))
     weight = flow.values[call["weight"]]
+    if _runs_along_channels(flow, call):
+        return _along_channels(flow, call)
     inputs = _channels(flow, call, call["input"], 1)
     if inputs is None or not isinstance(weight, Weights):
         return _refuse(flow, call, shape)
@@ -83,7 +86,8 @@ def _matrix(flow: Flow, call: TracedCall, x: Any, weight: Any, *, transposed: bo
     if inputs is None:
         return _refuse(flow, call, shape)
     flow.tie(inputs, columns, place(call))
-    return _finish(flow, call, _layer(weight, inputs, rows, columns, shape[1:-1]))
+    layer = _layer(weight, inputs, rows, columns, shape[1:-1])
+    return _finish(flow, call, replace(layer, convolution=len(shape) == 4))
 
 
 def _finish(flow: Flow, call: TracedCall, layer: LayerUse) -> Tensor:
@@ -96,7 +100,7 @@ def _finish(flow: Flow, call: TracedCall, layer: LayerUse) -> Tensor:
         flow.tie(rows, flow.values[bias].axes[0], place(call))
     flow.layers.append(layer)
     shape = call.node.meta["val"].shape
-    return along(rows, shape, 1 if layer.convolution else len(shape) - 1)
+    return along(rows, shape, 1 if len(flow.shapes[layer.weight]) > 2 else len(shape) - 1)
 
 
 def _layer(
@@ -118,6 +122,27 @@ def _channels(flow: Flow, call: TracedCall, argument: Any, axis: int) -> Tensor 
     if set(varying(labels)) - {axis}:
         return None
     return line(labels, axis)
+
+
+def _runs_along_channels(flow: Flow, call: TracedCall) -> bool:
+    """Return whether one filter runs along the axis of channels, and all of it."""
+    labels, weight = flow.values[call["input"]], flow.values[call["weight"]]
+    return (
+        isinstance(labels, Tensor)
+        and weight.shape[:2] == (1, 1)
+        and labels.ndim == 3
+        and varying(labels) == (2,)
+        and labels.shape == call.node.meta["val"].shape
+        and max(call.arguments.get("stride", [1])) == 1
+    )
+
+
+def _along_channels(flow: Flow, call: TracedCall) -> Tensor:
+    """Efficient channel attention: zeros at the end are what padding puts there."""
+    labels = flow.values[call["input"]]
+    flow.freeze(flow.values[call["weight"]], place(call))
+    flow.orders.append(line(labels, 2).numpy())
+    return labels
 
 
 def _grouped(inputs: Tensor, rows: Tensor, columns: Tensor, groups: int) -> Choice:

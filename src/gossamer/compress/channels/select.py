@@ -40,6 +40,7 @@ def choose_units(structure: Structure, scores: np.ndarray, share: Share) -> np.n
         scores: of the units.
         share: how much is to go.
     """
+    scores = _falling(structure, scores)
     ranks = scores if share.allocation == "global" else _quantiles(structure, scores)
     limits = _limits(structure, share)
     whole = work(structure, np.zeros(structure.count, bool))
@@ -62,6 +63,16 @@ def most(structure: Structure, share: Share) -> Work:
     limits = _limits(structure, share)
     removed = _below(structure, np.zeros(structure.count), 0.0, limits)
     return work(structure, removed)
+
+
+def _falling(structure: Structure, scores: np.ndarray) -> np.ndarray:
+    """Return scores that nowhere rise along an order: each is worth what comes after it."""
+    scores = scores.copy()
+    for order in structure.orders:
+        worth = np.maximum.accumulate(scores[order[::-1]])
+        # Among equals the last ones go first.
+        scores[order[::-1]] = worth + 1e-9 * np.arange(len(order))
+    return scores
 
 
 def _quantiles(structure: Structure, scores: np.ndarray) -> np.ndarray:

@@ -25,6 +25,7 @@ class Structure:
             labels that belong to no tensor.
         reasons: layer → why some of its output channels must stay.
         flow: what it was found in.
+        orders: numbers of units that can go from the last one backwards only.
     """
 
     unit_of: Mapping[Axis, np.ndarray]
@@ -32,6 +33,7 @@ class Structure:
     roots: np.ndarray
     reasons: Mapping[str, str]
     flow: Flow
+    orders: tuple[np.ndarray, ...] = ()
 
     @property
     def count(self) -> int:
@@ -62,6 +64,8 @@ def find_structure(flow: Flow, frozen_rows: Iterable[np.ndarray] = ()) -> Struct
     for layer in flow.layers:
         stays[root[layer.rows]] = False
     stays[root[frozen]] = True
+    orders = [root[labels] for labels in flow.orders]
+    _hold_before(orders, stays)
     free = np.flatnonzero(~stays & (root == np.arange(len(root))))
     numbers = np.full(len(root), -1)
     numbers[free] = np.arange(len(free))
@@ -72,7 +76,18 @@ def find_structure(flow: Flow, frozen_rows: Iterable[np.ndarray] = ()) -> Struct
         for axis, labels in enumerate(weights.axes)
     }
     unit_of = {key: units for key, units in unit_of.items() if (units >= 0).any()}
-    return Structure(unit_of, _groups(unit_of, len(free)), roots, _reasons(flow, root), flow)
+    groups, reasons = _groups(unit_of, len(free)), _reasons(flow, root)
+    ordered = tuple(found[found >= 0] for found in (numbers[order] for order in orders))
+    return Structure(unit_of, groups, roots, reasons, flow, ordered)
+
+
+def _hold_before(orders: Iterable[np.ndarray], stays: np.ndarray) -> None:
+    """Let stay, in place, what comes before something that stays."""
+    held = -1
+    while held != (held := int(stays.sum())):
+        for order in orders:
+            last = np.flatnonzero(stays[order])
+            stays[order[: last[-1] if last.size else 0]] = True
 
 
 def _settle(ties: Ties, choices: Iterable[Choice], frozen: np.ndarray) -> Ties:
