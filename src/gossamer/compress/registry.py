@@ -15,6 +15,8 @@ PASSES = Registry(
         "penalise": "gossamer.compress.prune.penalise:Penalise",
         "factor": "gossamer.compress.factor.factor:Factor",
         "interleave": "gossamer.compress.factor.interleave:Interleave",
+        "reorder": "gossamer.compress.blocks.reorder:Reorder",
+        "combine-columns": "gossamer.compress.blocks.combine_columns:CombineColumns",
         "share-weights": "gossamer.compress.cluster.share:ShareWeights",
         "quantise": "gossamer.compress.quantise.quantise:QuantiseLayers",
         "binarise": "gossamer.compress.quantise.binarise:Binarise",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from gossamer.compress.channels.blame import guilty
 from gossamer.compress.channels.cut import Cut
 from gossamer.compress.channels.plan import plan_cut
 from gossamer.compress.channels.score import Criterion, unit_scores
@@ -58,10 +60,10 @@ class Search:
                 return structure, cut, removed
             assert error is not None
             groups = [group for group in structure.groups if removed[group].any()]
-            guilty = self._blame(structure, removed, groups)
-            if not guilty:
+            blamed = guilty(groups, partial(self._passes, structure, removed))
+            if not blamed:
                 raise error
-            for group in guilty:
+            for group in blamed:
                 self._hold(structure, group, str(error))
 
     def structure(self, share: Share) -> Structure:
@@ -99,21 +101,14 @@ class Search:
                 return cut, None
         return None, first
 
-    def _blame(
-        self, structure: Structure, removed: np.ndarray, groups: list[np.ndarray]
-    ) -> list[np.ndarray]:
-        """Return the groups without which the comparison passes, found by halving."""
+    def _passes(
+        self, structure: Structure, removed: np.ndarray, groups: Sequence[np.ndarray]
+    ) -> bool:
+        """Return whether the comparison passes with only some groups cut."""
         only = np.zeros_like(removed)
         for group in groups:
             only[group] = removed[group]
-        if not groups or self._attempt(structure, only)[0] is not None:
-            return []
-        if len(groups) == 1:
-            return groups
-        middle = len(groups) // 2
-        halves = groups[:middle], groups[middle:]
-        found = [group for half in halves for group in self._blame(structure, removed, half)]
-        return found or groups
+        return self._attempt(structure, only)[0] is not None
 
     def _hold(self, structure: Structure, group: np.ndarray, reason: str) -> None:
         """Let a group stay from now on."""

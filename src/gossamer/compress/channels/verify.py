@@ -21,7 +21,7 @@ def check_cut(model: nn.Module, cut: Cut, inputs: Iterable[Tensor]) -> None:
 
     Args:
         model: not changed.
-        cut: to be tried on copies of it.
+        cut: to be tried on copies of it; one that only moves channels masks none.
         inputs: batches (N, C, H, W).
     """
     masked = mask(deepcopy(model).double().eval(), cut)
