@@ -68,31 +68,34 @@ def _movable(
     """Return a group and its layers; the one with most weights says who is whose neighbour."""
     filters = {}
     for name, layer in layers.items():
-        places = _filters(structure, group, f"{name}.weight", groups_of(layer))
-        if places is not None:
+        places = _filters(structure, group, name)
+        if places is not None and len(np.unique(_blocks(layer, places[:, 0], height))) < len(group):
             filters[name] = places
-    if not filters or len(group) <= height:
+    if not filters:
         return None
     largest = max(filters, key=lambda name: layers[name].weight.numel())
     order = np.argsort(filters[largest][:, 0], kind="stable")
-    place = filters[largest][order, 0]
-    block = place % (layers[largest].weight.shape[0] // groups_of(layers[largest])) // height
-    _, sizes = np.unique(block, return_counts=True)
+    blocks = _blocks(layers[largest], filters[largest][order, 0], height)
+    _, sizes = np.unique(blocks, return_counts=True)
+    if len(sizes) == 1:
+        return None
     rows = [_magnitudes(layers[name], places[order]) for name, places in filters.items()]
     return Movable(group[order], sizes, tuple(filters), np.concatenate(rows, axis=1))
 
 
-def _filters(
-    structure: Structure, group: np.ndarray, weight: str, groups: int
-) -> np.ndarray | None:
-    """Return (n, c): the filters of each unit, one in each of the layer's groups of channels."""
-    units = structure.unit_of.get((weight, 0))
-    places = None if units is None else places_of(units, group)
-    if places is None:
-        return None
-    of = places // (len(units) // groups)  # type: ignore[arg-type]
-    alike = bool((of == of[0]).all()) and len(np.unique(of[0])) == of.shape[1]
-    return places if alike else None
+def _filters(structure: Structure, group: np.ndarray, layer: str) -> np.ndarray | None:
+    """Return (n, c): the filters of each unit in a layer; the first ones are neighbours, and so on.
+
+    There are several where each group of a grouped convolution has one, or reads one.
+    """
+    units = structure.unit_of.get((f"{layer}.weight", 0))
+    return None if units is None else places_of(units, group)
+
+
+def _blocks(layer: nn.Conv2d | nn.Linear, filters: np.ndarray, height: int) -> np.ndarray:
+    """Return the row of blocks that each filter is in, counted over all groups of channels."""
+    size = len(layer.weight) // groups_of(layer)
+    return filters // size * -(-size // height) + filters % size // height
 
 
 def _magnitudes(layer: nn.Conv2d | nn.Linear, places: np.ndarray) -> np.ndarray:

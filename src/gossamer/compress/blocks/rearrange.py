@@ -19,6 +19,7 @@ from gossamer.compress.channels.walk import follow
 from gossamer.errors import VerificationError
 from gossamer.graph.from_torch.program import frozen_copy
 
+_ORDERED = "an operator runs along the order of its channels"
 _UNLIKE = "its channels are not alike: in another order the network computes something else"
 
 Move = tuple[np.ndarray, np.ndarray]
@@ -77,7 +78,8 @@ def rearrange(
     frozen = frozen_copy(model)
     example = example_inputs[:1].detach().cpu().float()
     flow = follow(frozen, example)
-    structure = find_structure(flow, flow.orders)
+    flow.frozen.extend((labels, _ORDERED) for labels in flow.orders)
+    structure = find_structure(flow)
     movable = find_movable(structure, layers, height)
     moves = [_move(part, ordering, sparsity, seed) for part in movable]
     wanted = [number for number, (old, new) in enumerate(moves) if not np.array_equal(old, new)]
