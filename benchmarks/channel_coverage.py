@@ -4,6 +4,7 @@ Run with:
 
     python benchmarks/channel_coverage.py                  # all of benchmarks/channel_coverage.txt
     python benchmarks/channel_coverage.py timm:dla34 resnet-20-cifar
+    python benchmarks/channel_coverage.py --table         # what is finished, for the results page
 
 The networks have random weights; their norms get random scales, shifts and statistics, so that no
 branch is silent when removed and masked channels are compared. A network passes if at least 30 % of
@@ -40,11 +41,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("names", nargs="*", help="as in the list: NAME or NAME@SIZE")
     parser.add_argument("--out", type=Path, default=Path("channel_coverage.jsonl"))
+    parser.add_argument("--table", action="store_true", help="measure nothing; print Markdown")
     options = parser.parse_args()
-    declare_missing_operators()
-    warnings.filterwarnings("ignore")
     names = options.names or listed_names()
     done = finished(options.out)
+    if options.table:
+        print_table([done[name] for name in names if name in done], len(names))
+        return
+    declare_missing_operators()
+    warnings.filterwarnings("ignore")
     for name in names:
         if name not in done:
             done[name] = examine(name)
@@ -131,6 +136,22 @@ def line(result: dict) -> str:
     shares = f"channels {result['channels']:5.1%}  MACs {result['macs']:5.1%}"
     verdict = "pass" if result["passed"] else result["reason"] or "too little"
     return f"{result['name']:44} {shares}  {verdict}"
+
+
+def print_table(results: list[dict], listed: int) -> None:
+    """Print what passed, what did not and why, and a line for each network."""
+    passed = sum(result["passed"] for result in results)
+    print(
+        f"**{passed} of {len(results)} pass ({passed / len(results):.1%}); {listed} are listed.**\n"
+    )
+    print("| network | why not |\n|---|---|")
+    for result in results:
+        if not result["passed"]:
+            print(f"| `{result['name']}` | {result['reason'] or 'too little'} |")
+    print("\n| network | channels removed | MACs removed | |\n|---|---|---|---|")
+    for result in results:
+        shares = f"{result['channels']:.1%} | {result['macs']:.1%}"
+        print(f"| `{result['name']}` | {shares} | {'pass' if result['passed'] else 'no'} |")
 
 
 def declare_missing_operators() -> None:

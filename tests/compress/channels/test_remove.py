@@ -46,7 +46,7 @@ def test_excluded_layers_keep_their_channels(small_parent, small_example):
         ({"criterion": "none"}, "unknown criterion"),
         ({"amount": 1.0}, "amount out of range"),
         ({"min_density": -0.1}, "min_density out of range"),
-        ({"multiple": 0}, "multiple out of range"),
+        ({"multiple": -1}, "multiple out of range"),
         ({"amount": 0.9, "min_density": 0.5}, "cannot be removed"),
     ],
 )

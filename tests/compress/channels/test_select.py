@@ -66,6 +66,19 @@ def test_widths_are_multiples(structure):
     assert left(structure, Share("channels", 0.0, multiple=8)).channels == 30
 
 
+def test_without_a_multiple_wide_layers_go_by_eights_and_narrow_ones_by_less():
+    model = nn.Sequential(
+        nn.Conv2d(3, 12, 1), nn.Conv2d(12, 40, 1), nn.Conv2d(40, 96, 1), nn.Conv2d(96, 4, 1)
+    )
+    found = Search(model, torch.ones(1, 3, 8, 8), lambda name: False).structure(Share(amount=0.0))
+    for amount in (0.1, 0.2, 0.3, 0.5, 0.7):
+        share = Share("channels", amount, "uniform", 0.0, multiple=0)
+        removed = choose_units(found, np.arange(float(found.count)), share)
+        widths = {len(group): int((~removed[group]).sum()) for group in found.groups}
+        assert widths[40] % 4 == 0
+        assert widths[96] % 8 == 0
+
+
 def test_a_score_sums_filters_and_readers_and_is_relative_to_its_group(structure, model):
     weights = dict(model.named_parameters())
     scores = unit_scores(structure, weights, magnitude)

@@ -22,7 +22,8 @@ class Share:
         amount: 0 ≤ a < 1.
         allocation: "global" (one ranking) or "uniform" (the same share of every group).
         min_density: share of its channels that each group of layers keeps, 0…1; one in any case.
-        multiple: widths are rounded up to multiples of it, as long as that makes none wider.
+        multiple: widths are rounded up to multiples of it, as long as that makes none wider; 0 for
+            8, or in narrow layers the largest power of two that is at most an eighth of the width.
     """
 
     of: str = "macs"
@@ -86,14 +87,23 @@ def _quantiles(structure: Structure, scores: np.ndarray) -> np.ndarray:
 
 def _limits(structure: Structure, share: Share) -> list[tuple[int, int]]:
     """Return for each group the fewest units that stay, and the step of their number."""
-    widths, multiple = _widths(structure), share.multiple
-    return [
-        (
-            max(1, ceil(share.min_density * len(group))),
-            multiple // gcd(multiple, int(widths[group[0]])),
-        )
-        for group in structure.groups
-    ]
+    widths, limits = _widths(structure), []
+    for group in structure.groups:
+        width = int(widths[group[0]])
+        multiple = share.multiple or _likeable(width * len(group))
+        least = max(1, ceil(share.min_density * len(group)))
+        limits.append((least, multiple // gcd(multiple, width)))
+    return limits
+
+
+def _likeable(width: int) -> int:
+    """Return what a width is rounded to: as much as kernels like, and no large part of it.
+
+    Examples:
+        >>> [_likeable(width) for width in (4, 16, 24, 64, 500)]
+        [1, 2, 2, 8, 8]
+    """
+    return 1 << min(3, max(0, (width // 8).bit_length() - 1))
 
 
 def _widths(structure: Structure) -> np.ndarray:
