@@ -104,8 +104,12 @@ def test_random_weights_gain_a_little_and_lose_nothing(ordering, block):
 
 def test_the_ledger_says_before_and_after_and_the_time():
     times = iter([3.0, 2.0])
-    steps = [Reorder("swaps")]
-    (entry,) = compress(hidden(), X, steps, time_ms=lambda model: next(times)).ledger.entries
+
+    def time_ms(model: nn.Module, x: torch.Tensor) -> float:
+        assert model(x).shape == (1, 4)
+        return next(times)
+
+    (entry,) = compress(hidden(), X, [Reorder("swaps")], time_ms=time_ms).ledger.entries
     assert (entry.got["time_ms_before"], entry.got["time_ms_after"]) == (3.0, 2.0)
     assert entry.got["kept_magnitude_after"] > entry.got["kept_magnitude_before"]
     assert entry.got["block_density"] == entry.got["block_density_after"]

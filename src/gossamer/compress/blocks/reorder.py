@@ -38,7 +38,7 @@ class Reorder:
 
     "jaccard" and "co-cluster" gather zeros that are there; "swaps" prepares for `prune` with the
     same granularity. The ledger says how dense the touched blocks are, how much magnitude block
-    pruning would keep, and, if the context has a clock, the network's time, each before and after.
+    pruning would keep, and, if there is a clock, the network's time, each before and after.
 
     Source: Szegedy et al., "Going deeper with convolutions", 2015, section 3: the literature
     "suggests that clustering sparse matrices into relatively dense submatrices tends to give state
