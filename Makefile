@@ -21,8 +21,8 @@ $(STAMP): pyproject.toml constraints.txt
 demo: install ## train, compress, write, load, run and measure two small networks
 	$(BIN)/gossamer demo
 
-test: install ## the fast tests
-	$(BIN)/python -m pytest
+test: install ## the fast tests, in two processes
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
 test-slow: install ## the slow tests; SLOW=<pytest options> narrows them
 	$(BIN)/python -m pytest -m slow $(SLOW)
