@@ -42,7 +42,8 @@ def refining():
 
 
 class Mixed:
-    def __init__(self, data):
+    def __init__(self, data, version):
+        self.version = version
         self.data, self.at, self.v, self.w = data, 0, 0, 2**32 - 1
         for _ in range(4):
             self.next_byte()
@@ -274,6 +275,7 @@ class Levels:
         around += 2 * abs(cs[0]) + abs(cs[1]) + abs(cs[2])
         around += 2 * abs(fs[0]) + abs(fs[1]) + abs(fs[2])
         eps, tap = min(qu(4 * e), 63), min(t, 9)
+        self.e, self.eps = e, eps
         values = [
             32 * min(qu(2 * f) >> 1, 31) + min(qu(2 * h) >> 1, 31),
             64 * cl(left) + 8 * cl(up) + cl(near[2]),
@@ -300,11 +302,13 @@ class Levels:
         return x
 
     def code(self, values, of_sign, sets, sign_sets, left, guess):
-        def bit(node, values, sets):
-            names = [("level", "fresh", node)]
+        def bit(node, values, sets, *size):
+            names = [("level", "fresh", *size, node)]
             names += [("level", n, value, node) for n, value in enumerate(values, 1)]
             return self.mixed.mixed(names, [(n, s, node) for n, s in enumerate(sets)], node)
 
+        if self.mixed.version > 3:
+            return self.code_from_middle(bit, values, of_sign, sets, sign_sets)
         if not bit(0, values, sets):
             return 0
         negative = bool(bit(1, of_sign, sign_sets))
@@ -321,4 +325,37 @@ class Levels:
                 bit(18 + length, values, sets) if first else self.mixed.plain("low", length, place)
             )
             x = 2 * x + found
+        return -x if negative else x
+
+    def code_from_middle(self, bit, values, of_sign, sets, sign_sets):
+        def plain(node):
+            return self.mixed.plain("expected", self.eps, node)
+
+        m = min((3 * self.e >> 6).bit_length(), self.longest - 1)
+        taken = 0
+
+        def more(node):
+            nonlocal taken
+            taken += 1
+            return plain(node) if m >= 2 and taken > 2 else bit(node, values, sets)
+
+        length = m
+        if more(min(m, 7)):
+            length = m + 1
+            while length < self.longest and more(8 + min(length, 7)):
+                length += 1
+        else:
+            while length and not more(16 + min(length - 1, 7)):
+                length -= 1
+        if length == 0:
+            return 0
+        s = min(length, 8) - 1
+        of_sign[5] = of_sign[5], s
+        negative = bit(24, of_sign, sign_sets, s)
+        x = 1
+        for place in range(length - 2, -1, -1):
+            first = place == length - 2
+            x = 2 * x + (
+                plain(32 + min(place, 7)) if first else self.mixed.plain("low", length, place)
+            )
         return -x if negative else x

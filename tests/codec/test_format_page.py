@@ -46,11 +46,11 @@ def read_frame(data):
     assert [zlib.crc32(section) for section in sections] == [checksum for _, checksum in table]
     assert file.at == len(data)
     header = json.loads(text)
-    if version == 3:
+    if version >= 3:
         assert header["profile"] in ("small", "fast")
     else:
         assert version == 1 + any(layout == "quantised" for layout, _ in header["sections"])
-    return header, sections
+    return version, header, sections
 
 
 def tensor_names(header):
@@ -138,8 +138,8 @@ def read_ans(data, bits, count):
     return symbols
 
 
-def read_mixed(data, shapes):
-    section = Mixed(data)
+def read_mixed(data, shapes, version):
+    section = Mixed(data, version)
     tensors = [section.tensor(shape) for shape in shapes]
     section.finish()
     return tensors
@@ -177,10 +177,10 @@ def read_quantised(section, shape):
     return tensor
 
 
-def read_section(layout, data, shapes):
+def read_section(layout, data, shapes, version):
     section = Bytes(data)
     if layout == "mixed":
-        return read_mixed(data, shapes)
+        return read_mixed(data, shapes, version)
     if layout == "dense":
         values = read_floats(section, sum(map(math.prod, shapes)))
         tensors = []
@@ -208,12 +208,12 @@ def read_section(layout, data, shapes):
 
 def read_tensors(data):
     """Return name → (shape, little-endian float32 bytes), and the header."""
-    header, sections = read_frame(data)
+    version, header, sections = read_frame(data)
     names, found = tensor_names(header), {}
     for (layout, numbers), section in zip(header["sections"], sections, strict=True):
         shapes = [header["shapes"][number] for number in numbers]
         for number, shape, values in zip(
-            numbers, shapes, read_section(layout, section, shapes), strict=True
+            numbers, shapes, read_section(layout, section, shapes, version), strict=True
         ):
             found[names[number]] = (tuple(shape), b"".join(values))
     return found, header

@@ -51,7 +51,7 @@ def test_large_networks_have_several_sections_and_are_read_side_by_side(
 
 
 @pytest.mark.parametrize(
-    ("version", "profile"), [(1, "small"), (2, "small"), (3, None), (3, 5), (3, "tiny")]
+    ("version", "profile"), [(1, "small"), (2, "small"), (3, None), (3, 5), (3, "tiny"), (4, None)]
 )
 def test_versions_and_profiles_must_agree(small_graph, version, profile):
     box = unpack(encode(small_graph), Limits())

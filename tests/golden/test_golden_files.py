@@ -157,8 +157,10 @@ GRAPHS = {
     "v2-quantised": quantised,
     "v3-small": newest,
     "v3-fast": newest,
+    "v4-small": newest,
+    "v4-fast": newest,
 }
-NEWEST = [name for name in GRAPHS if name.startswith("v3-")]
+NEWEST = [name for name in GRAPHS if name.startswith("v4-")]
 ALL = pytest.mark.parametrize("name", list(GRAPHS))
 
 

@@ -1,6 +1,7 @@
 """Translated functions against Python: the same text, the same results."""
 
 import random
+from types import FunctionType
 
 import numpy as np
 import pytest
@@ -142,7 +143,21 @@ def shadowed(a: U8) -> Int:
     return a + 1
 
 
-@pytest.mark.parametrize("function", [power, floating, unknown, listed, untyped, shadowed])
+def half(a: Int) -> Int:
+    return a >> 1
+
+
+elsewhere = FunctionType(half.__code__, {}, "other")
+elsewhere.__name__, elsewhere.__annotations__ = "half", half.__annotations__
+
+
+def two_of_one_name(a: Int) -> Int:
+    return half(a) + elsewhere(a)
+
+
+@pytest.mark.parametrize(
+    "function", [power, floating, unknown, listed, untyped, shadowed, two_of_one_name]
+)
 def test_what_is_not_understood_is_named(function):
     with pytest.raises(CompileError):
         translate(function)

@@ -26,7 +26,8 @@ from gossamer.errors import (
 )
 
 MAGIC = b"\x89GOS\r\n\x1a\n"
-VERSIONS = (1, 2, 3)
+VERSIONS = (1, 2, 3, 4)
+NEWEST = VERSIONS[-1]
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Container:
     frame_bytes: int
 
 
-def pack(header: Mapping[str, Any], sections: Sequence[bytes], version: int = 3) -> bytes:
+def pack(header: Mapping[str, Any], sections: Sequence[bytes], version: int = NEWEST) -> bytes:
     """Return the file of some version that holds a header and sections.
 
     Raises:
@@ -61,7 +62,7 @@ def pack(header: Mapping[str, Any], sections: Sequence[bytes], version: int = 3)
 
 
 def pack_stored(
-    stored: bytes, unpacked_bytes: int, sections: Sequence[bytes], version: int = 3
+    stored: bytes, unpacked_bytes: int, sections: Sequence[bytes], version: int = NEWEST
 ) -> bytes:
     """Return the file that holds an already deflated header and sections."""
     front = [MAGIC, bytes([version]), uvarint(len(stored)), uvarint(unpacked_bytes), stored]

@@ -111,7 +111,7 @@ def _plan(container: Container, tensors: int) -> list[tuple[str, list[int]]]:
 
 
 def _check_version(container: Container, kinds: list[str]) -> None:
-    """Version 3 says its profile; the others are the first that has all their sections."""
+    """From version 3 on a file says its profile; before, it is the first that has its sections."""
     profile = container.header.get("profile")
     if container.version < 3:
         known = max((FORMS[kind].since for kind in kinds), default=1) == container.version

@@ -9,6 +9,7 @@ import numpy as np
 
 from gossamer.codec.coder import CODERS
 from gossamer.codec.coder.coder import LARGEST_ALPHABET
+from gossamer.codec.container import NEWEST
 from gossamer.codec.cursor import Cursor, uvarint
 from gossamer.codec.limits import Budget
 from gossamer.errors import FormatError
@@ -41,8 +42,9 @@ class Stream:
 class SectionReader(Cursor):
     """Reads one section front to back, and remembers the streams that it saw."""
 
-    def __init__(self, data: memoryview, budget: Budget, version: int = 3) -> None:
+    def __init__(self, data: memoryview, budget: Budget, version: int = NEWEST) -> None:
         super().__init__(data)
+        self.version = version
         self._coders = [name for name, coder in CODERS.items() if coder.since <= version]
         self.streams: list[Stream] = []
         self._budget = budget

@@ -201,7 +201,7 @@ def write_mixed(layouts: Sequence[Any]) -> tuple[bytes, int]:
 
 def _read_mixed(reader: SectionReader, shapes: Sequence[Shape]) -> list[Layout]:
     size_bytes = reader.left
-    stream = MixedStream(reader.take(size_bytes))
+    stream = MixedStream(reader.take(size_bytes), version=reader.version)
     layouts: list[Layout] = []
     ends = [0.0]
     for shape in shapes:

@@ -68,12 +68,13 @@ class Loop:
     def _compile(self) -> Callable[..., int]:
         # LLVM takes as long to import as a small file to read: only when there is a loop to run.
         from gossamer.jit.function import INT64, POINTER, native_function
-        from gossamer.jit.target import host_target
+        from gossamer.jit.target import host_target, without_gathers
         from gossamer.jit.toolchain import compile_ir
         from gossamer.jit.translate import parameters, translate
 
         self._kinds = parameters(self.function)
-        code = compile_ir(translate(self.function), host_target(), whole_pipeline=True)
+        target = without_gathers(host_target())
+        code = compile_ir(translate(self.function), target, whole_pipeline=True)
         types = [INT64 if kind == "Int" else POINTER for kind in self._kinds]
         self._native = native_function(code, self.function.__name__, INT64, *types)
         return self._native

@@ -69,6 +69,16 @@ def initialise_llvm() -> None:
     llvm.initialize_native_asmprinter()
 
 
+def without_gathers(target: Target) -> Target:
+    """Return a target on which LLVM loads scattered entries one by one.
+
+    No processor gathers faster than it loads, some take twice as long.
+    """
+    if not target.triple.startswith("x86_64"):
+        return target
+    return replace(target, features=f"{target.features},+prefer-no-gather".lstrip(","))
+
+
 @lru_cache(maxsize=1)
 def host_target() -> Target:
     """Return the target of this machine.

@@ -93,11 +93,14 @@ def _declare(function: Callable[..., Any], module: ir.Module, entry: bool = Fals
     """Return the function in the module, translated on first use."""
     known = module.globals.get(function.__name__)
     if known is not None:
+        if known.source is not function:
+            raise CompileError("two functions of one name", got=function.__name__)
         return known
     types = [_INT64 if name == "Int" else _POINTER for name in parameters(function)]
     made = ir.Function(module, ir.FunctionType(_INT64, types), function.__name__)
     made.linkage = "" if entry else "internal"
     made.attributes.add("nounwind")
+    made.source = function  # pyright: ignore[reportAttributeAccessIssue]
     for argument in made.args:
         if argument.type == _POINTER:
             argument.add_attribute("noalias")

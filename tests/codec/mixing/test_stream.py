@@ -14,12 +14,12 @@ from gossamer.errors import FormatError
 SHAPES = [(), (0,), (7,), (3, 0, 2), (4, 5), (2, 3, 4), (3, 2, 3, 3), (2, 2, 1, 7), (1, 2, 2, 2, 3)]
 
 
-def both_ways(use, *, plain=False):
+def both_ways(use, *, plain=False, version=4):
     """Write by `use`, read again, and return the bytes and what was read."""
-    writer = MixedStream(plain=plain)
+    writer = MixedStream(plain=plain, version=version)
     written = use(writer)
     data = writer.finish()
-    reader = MixedStream(data, plain=plain)
+    reader = MixedStream(data, plain=plain, version=version)
     found = use(reader)
     assert reader.finish() == data
     assert abs(reader.ideal_bits - writer.ideal_bits) < 1e-9
@@ -31,22 +31,26 @@ def laplacian(rng, shape, density=0.6, scale=9.0):
     return np.where(rng.random(shape) < density, values, 0)
 
 
+@pytest.mark.parametrize("version", [3, 4])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_levels_come_back_and_both_directions_agree_with_plain_python(rng, shape):
+def test_levels_come_back_and_both_directions_agree_with_plain_python(rng, shape, version):
     values = laplacian(rng, shape)
     longest = int(np.abs(values).max(initial=0)).bit_length()
 
     def use(stream):
         return stream.levels(values if stream.writing else np.zeros(shape, int), longest)
 
-    data, _, found = both_ways(use)
+    data, _, found = both_ways(use, version=version)
     assert found.dtype == np.int16
     assert found.tolist() == values.tolist()
-    assert both_ways(use, plain=True)[0] == data
+    assert both_ways(use, plain=True, version=version)[0] == data
 
 
-def test_levels_of_all_magnitudes_come_back():
+@pytest.mark.parametrize("repeated", [1, 20])
+def test_levels_of_all_magnitudes_come_back(repeated):
+    """Repeated often, large ones are expected, and counted from their middle."""
     values = np.array([[2**n, -(2**n) + 1] for n in range(15)] + [[32767, -32767]])
+    values = np.repeat(values, repeated, axis=0)
     _, _, found = both_ways(lambda s: s.levels(values if s.writing else 0 * values, 15))
     assert found.tolist() == values.tolist()
 
@@ -132,7 +136,7 @@ def test_what_is_cut_long_or_changed_is_refused_or_another_tensor(rng):
             assert (np.abs(read(bytes(wrong))) < 2**7).all()
         except FormatError:
             refused += 1
-    assert refused > 6 * len(data)
+    assert refused > 4 * len(data)  # a low bit's other value is another tensor
 
 
 def test_many_carries_and_zeros():

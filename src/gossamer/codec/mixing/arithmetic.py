@@ -19,7 +19,7 @@ RANGE = 1
 POSITION = 2
 """Of the next byte."""
 END = 3
-"""How many bytes there are to read; zeros follow them."""
+"""How many bytes there are to read; at least four zeros follow them in memory."""
 WRITING = 4
 """1 to write, 0 to read."""
 SPENT = 5
@@ -45,9 +45,12 @@ def code_decision(data: U8, state: I64, tables: I32, probability: Int, bit: Int)
         bit = 0
         state[LOW] = state[LOW] - part
     width = part if bit else width - part
-    while width >> 24 == 0:
-        width <<= 8
-        shift_byte(data, state)
+    if state[WRITING]:
+        while width >> 24 == 0:
+            width <<= 8
+            put_byte(data, state)
+    else:
+        width = take_bytes(data, state, width)
     state[RANGE] = width
     likely = probability if bit else 65536 - probability
     state[SPENT] = state[SPENT] + tables[COST + (likely >> 4)]
@@ -65,14 +68,23 @@ def carry(data: U8, state: I64) -> Int:
     return 0
 
 
-def shift_byte(data: U8, state: I64) -> Int:
-    """Write the highest byte of the interval, or read one more."""
+def put_byte(data: U8, state: I64) -> Int:
+    """Write the highest byte of the interval."""
     at = state[POSITION]
     state[POSITION] = at + 1
-    if state[WRITING]:
-        data[at] = state[LOW] >> 24
-        state[LOW] = (state[LOW] << 8) & 0xFFFFFFFF
-    else:
-        more = data[at] if at < state[END] else 0
-        state[LOW] = (state[LOW] << 8) | more
+    data[at] = state[LOW] >> 24
+    state[LOW] = (state[LOW] << 8) & 0xFFFFFFFF
     return 0
+
+
+def take_bytes(data: U8, state: I64, width: Int) -> Int:
+    """Read as many bytes as a width lacks, and return it filled up.
+
+    Without a branch: whether a byte is due is as good as random.
+    """
+    bits = 32 - (width.bit_length() + 7 & 56)
+    at = min(state[POSITION], state[END])
+    more = data[at] << 24 | data[at + 1] << 16 | data[at + 2] << 8 | data[at + 3]
+    state[LOW] = state[LOW] << bits | more >> 32 - bits
+    state[POSITION] = state[POSITION] + (bits >> 3)
+    return width << bits

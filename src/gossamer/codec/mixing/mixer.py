@@ -10,7 +10,7 @@ to be.
 from __future__ import annotations
 
 from gossamer.codec.mixing.arithmetic import HIGHEST, code_decision
-from gossamer.codec.mixing.tables import RATE, SQUASH, STRETCH, TRUST
+from gossamer.codec.mixing.tables import PACE, SQUASH, STRETCH, TRUST_BITS
 from gossamer.jit.loop import I32, I64, U8, U32, Int
 
 CONTEXTS = 8
@@ -19,11 +19,14 @@ NODES = 40
 """Decisions that share a context: each has its own slots."""
 FRESH = 1 << 31
 """A slot that knows nothing: probability one half, never used."""
+HELD, PACES = 8, 24
+"""Behind the bases, the eight slots of a decision; behind its inputs, their paces."""
+BASES, SCRATCH = 16, 32
+"""Numbers that a decision needs in memory: bases and slots; inputs, an error and paces."""
 START_WEIGHT = 65536 * 3 // 25
 """Of a stretch; distances from one half start at weight 0."""
 _LEARN = 80
 _MOST_USES = 1023
-_REFINED = 33
 
 
 def mix_decision(
@@ -43,7 +46,10 @@ def mix_decision(
     """Code one bit. `bases`, `first`, `second` and `refine` are places in slots and weights."""
     for i in range(CONTEXTS):
         slot = slots[bases[i] + node]
-        trust = tables[TRUST + (slot & 1023)]
+        bases[HELD + i] = slot
+        pace = tables[PACE + (slot & 1023)]
+        inputs[PACES + i] = pace
+        trust = pace & (1 << TRUST_BITS) - 1
         inputs[i] = tables[STRETCH + (slot >> 20)] * trust >> 8
         inputs[CONTEXTS + i] = ((slot >> 16) - 32768 >> 5) * trust >> 8
     one = dot(weights, first, inputs)
@@ -58,8 +64,7 @@ def mix_decision(
     learn(slots, tables, place + (weight >> 11), bit)
     adjust(weights, first, inputs, (bit << 16) - tables[SQUASH + one + 2047])
     adjust(weights, second, inputs, (bit << 16) - tables[SQUASH + two + 2047])
-    for i in range(CONTEXTS):
-        learn(slots, tables, bases[i] + node, bit)
+    learn_held(slots, inputs, bases, node, bit)
     return bit
 
 
@@ -76,9 +81,24 @@ def learn(slots: U32, tables: I32, place: Int, bit: Int) -> Int:
     slot = slots[place]
     uses = slot & 1023
     probability = slot >> 10
-    probability += ((bit << 22) - probability) * tables[RATE + uses] >> 16
+    probability += ((bit << 22) - probability) * (tables[PACE + uses] >> TRUST_BITS) >> 16
     probability = min(max(probability, 64), (1 << 22) - 64)
     slots[place] = probability << 10 | (uses + 1 if uses < _MOST_USES else uses)
+    return 0
+
+
+def learn_held(slots: U32, inputs: I32, bases: I64, node: Int, bit: Int) -> Int:
+    """Do what `learn` does to the eight slots of a decision, side by side."""
+    aim = bit << 22
+    for i in range(CONTEXTS):
+        slot = bases[HELD + i]
+        uses = slot & 1023
+        probability = slot >> 10
+        probability += (aim - probability) * (inputs[PACES + i] >> TRUST_BITS) >> 16
+        probability = min(max(probability, 64), (1 << 22) - 64)
+        bases[HELD + i] = probability << 10 | min(uses + 1, _MOST_USES)
+    for i in range(CONTEXTS):
+        slots[bases[i] + node] = bases[HELD + i]
     return 0
 
 

@@ -20,7 +20,9 @@ FLOATS = LEVELS_END
 FLOATS_END = FLOATS + 8 * 128 * BYTE_NODES
 # ── slots that are used alone, and those that refine the mean ─────────────────────────────────────
 LOW_BITS = FLOATS_END
-FLOAT_BITS = LOW_BITS + 17 * 16
+OWN = LOW_BITS + 17 * 16
+"""For each expected magnitude, a slot for each node that is coded plainly."""
+FLOAT_BITS = OWN + 64 * NODES
 NUMBERS = FLOAT_BITS + 32 * 8
 REFINE = NUMBERS + 16 * 128
 """For each node, 33 slots for means of −2048, −1920 … 2048; one more set is for floats."""

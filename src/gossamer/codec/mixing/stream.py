@@ -6,9 +6,19 @@ from math import prod
 
 import numpy as np
 
+from gossamer.codec.container import NEWEST
 from gossamer.codec.mixing import floats, levels
 from gossamer.codec.mixing.arithmetic import END, LOW, POSITION, RANGE, SPENT, WRITING, carry
-from gossamer.codec.mixing.mixer import CONTEXTS, FRESH, INPUTS, NODES, START_WEIGHT
+from gossamer.codec.mixing.mixer import (
+    BASES,
+    CONTEXTS,
+    FRESH,
+    INPUTS,
+    NODES,
+    SCRATCH,
+    START_WEIGHT,
+)
+from gossamer.codec.mixing.neighbours import FEATURES, SEEN
 from gossamer.codec.mixing.places import BYTE_NODES, FLOATS, REFINE, SLOTS, TENSOR, WEIGHTS
 from gossamer.codec.mixing.tables import LARGEST, SQUASH, tables
 from gossamer.errors import FormatError, TruncatedError
@@ -16,6 +26,7 @@ from gossamer.jit.loop import Loop
 
 LARGEST_LEVEL = 2**levels.LONGEST - 1
 _CHUNK = 2**15
+_AHEAD_BYTES = 4
 _DECISION_BYTES = 2
 _STATE = 16
 _CODE_FILTERS = Loop(levels.code_filters)
@@ -32,13 +43,21 @@ class MixedStream:
 
     Args:
         data: to read; None to write.
+        version: of the format, 3 or 4.
         plain: run the loops as plain Python, for tests.
     """
 
-    def __init__(self, data: bytes | memoryview | None = None, *, plain: bool = False) -> None:
+    def __init__(
+        self,
+        data: bytes | memoryview | None = None,
+        *,
+        version: int = NEWEST,
+        plain: bool = False,
+    ) -> None:
         self.writing = data is None
-        self._plain = plain
-        self._data = np.zeros(4096, np.uint8) if data is None else np.frombuffer(data, np.uint8)
+        self._version, self._plain = version, plain
+        ahead = b"" if data is None else bytes(data) + bytes(_AHEAD_BYTES)
+        self._data = np.frombuffer(ahead, np.uint8) if ahead else np.zeros(4096, np.uint8)
         self._state = np.zeros(_STATE, np.int64)
         self._state[RANGE], self._state[WRITING] = 2**32 - 1, self.writing
         self._tables = tables()
@@ -46,9 +65,9 @@ class MixedStream:
         weights = np.zeros((WEIGHTS // INPUTS, INPUTS), np.int32)
         weights[:, :CONTEXTS] = START_WEIGHT
         self._weights = weights.ravel()
-        self._inputs, self._bases = np.zeros(INPUTS + 1, np.int32), np.zeros(CONTEXTS, np.int64)
+        self._inputs, self._bases = np.zeros(SCRATCH, np.int32), np.zeros(BASES, np.int64)
         if data is not None:
-            self._state[END], self._state[POSITION] = len(self._data), 4
+            self._state[END], self._state[POSITION] = len(data), 4
             self._state[LOW] = int.from_bytes(bytes(self._data[:4]).ljust(4, b"\0"), "big")
 
     @property
@@ -73,10 +92,10 @@ class MixedStream:
     def levels(self, values: np.ndarray, longest: int) -> np.ndarray:
         """Code a tensor of integers of magnitudes below 2^longest, longest ≤ 15; returns int16."""
         filters, channels, taps, row = as_filters(values.shape)
-        coded = values.astype(np.int16).ravel()
+        coded, longest = values.astype(np.int16).ravel(), max(longest, 1)
         self._slots[TENSOR : TENSOR + NODES] = FRESH
-        seen = np.zeros(levels.SEEN, np.int64)
-        sums = np.zeros(channels + (2 * channels + 2 + levels.FEATURES) * taps, np.int64)
+        seen = np.zeros(SEEN, np.int64)
+        sums = np.zeros(channels + (2 * channels + 2 + FEATURES) * taps, np.int64)
         step = max(1, _CHUNK // max(1, channels * taps))
         for first in range(0, filters, step):
             last = min(first + step, filters)
@@ -84,7 +103,7 @@ class MixedStream:
                 _CODE_FILTERS,
                 (last - first) * channels * taps * (2 * longest + 1),
                 *self._mixing,
-                *(coded, seen, sums, channels, taps, row, first, last, longest),
+                *(coded, seen, sums, channels, taps, row, first, last, longest, self._version),
             )
         return coded.reshape(values.shape)
 
@@ -106,7 +125,7 @@ class MixedStream:
             self._data[position : position + 4] = list(int(self._state[LOW]).to_bytes(4, "big"))
             last = self._data[position : position + 4].tobytes().rstrip(b"\0")
             return self._data[:position].tobytes() + last
-        data = bytes(self._data)
+        data = bytes(self._data[: int(self._state[END])])
         window = int.from_bytes(data[position - 4 : position].ljust(4, b"\0"), "big")
         low = (window - low) % 2**32
         spare = len(data) > position or (len(data) > position - 4 and data[-1] == 0)

@@ -17,11 +17,11 @@ STRETCH = 4096
 """4,096 stretches, for the highest 12 bits of a probability."""
 COST = 8192
 """4,096 lengths in 1/4096 bit, for the highest 12 bits of the probability of what happened."""
-RATE = 12288
-"""How far a slot moves towards what it saw, in 1/65536, by how often it was used."""
-TRUST = 13312
-"""How much a slot counts as an input, in 1/256, by how often it was used."""
-SIZE = 14336
+PACE = 12288
+"""By how often a slot was used: 512 times how far it moves towards what it saw, in 1/65536, plus
+how much it counts as an input, in 1/256."""
+TRUST_BITS = 9
+SIZE = 13312
 COUNTS = 1024
 """A slot counts its uses up to 1,023."""
 LARGEST = 2047
@@ -41,8 +41,9 @@ def tables() -> np.ndarray:
     np.clip(found[STRETCH : STRETCH + 4096], -LARGEST, LARGEST, out=found[STRETCH : STRETCH + 4096])
     found[COST : COST + 4096] = [_cost(2 * index + 1) for index in range(4096)]
     for count in range(COUNTS):
-        found[RATE + count] = 65536 * 5 // (5 * count + 8)
-        found[TRUST + count] = isqrt(65536 * (10 * count + 3) // (10 * count + 25))
+        rate = 65536 * 5 // (5 * count + 8)
+        trust = isqrt(65536 * (10 * count + 3) // (10 * count + 25))
+        found[PACE + count] = rate << TRUST_BITS | trust
     found.flags.writeable = False
     return found
 
