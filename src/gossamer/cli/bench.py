@@ -42,7 +42,7 @@ def bench(
     from gossamer.bench.record import write_records
     from gossamer.cli.options import split_names
     from gossamer.cli.output import print_json, print_table
-    from gossamer.cli.progress import track
+    from gossamer.cli.progress import load_tracked, track
     from gossamer.compile.compile import compile
     from gossamer.errors import SpecError
     from gossamer.jit.target import HOST
@@ -55,7 +55,7 @@ def bench(
             where="--isa",
             hint="leave out --against, or see `gossamer bench suite --isa`",
         )
-    graph = gossamer.load(net)
+    graph = load_tracked(net)
     shape = (batch, *graph.input.example[1:])
     x = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
     command = f"gossamer bench {net} --threads {threads} --batch {batch} --rounds {rounds}"

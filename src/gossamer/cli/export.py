@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from gossamer.cli.options import Json
+from gossamer.cli.options import Json, Profile
 
 
 def export(
@@ -21,6 +21,7 @@ def export(
         Path | None, typer.Argument(metavar="WEIGHTS", help="A safetensors, .goss or .onnx file.")
     ] = None,
     out: Annotated[Path, typer.Option(help="File to write: .goss or .onnx.")] = Path("net.goss"),
+    profile: Profile = None,
     as_json: Json = False,
 ) -> None:
     """Turn trained weights into an exact graph, check it against the network, and write it.
@@ -32,14 +33,19 @@ def export(
     import gossamer
     from gossamer.cli.network_file import load_graph
     from gossamer.cli.output import print_json
+    from gossamer.cli.progress import track_file
+    from gossamer.errors import SpecError
 
+    if profile is not None and out.suffix == ".onnx":
+        raise SpecError("only .goss files have a profile", where=out, got=profile)
     graph = load_graph(network, weights)
     if out.suffix == ".onnx":
         from gossamer.graph.to_onnx import save_onnx
 
         save_onnx(graph, out)
     else:
-        gossamer.save(graph, out)
+        with track_file(f"writing {out.name}") as progress:
+            gossamer.save(graph, out, profile=profile, progress=progress)
     size_bytes = out.stat().st_size
     if as_json:
         print_json({"network": graph.name, "out": str(out), "size_bytes": size_bytes})

@@ -109,7 +109,9 @@ def load_graph(name_or_path: str, weights: str | Path | None = None) -> Graph:
     import gossamer
 
     if weights is None and Path(name_or_path).suffix.lower() in (".goss", ".onnx"):
-        return gossamer.load(name_or_path)
+        from gossamer.cli.progress import load_tracked
+
+        return load_tracked(name_or_path)
     file = load_network(name_or_path, weights)
     return gossamer.export(file.model, file.example(), record=file.record, name=file.network)
 

@@ -12,6 +12,12 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text."
 Threads = Annotated[int, typer.Option(min=1, help="Threads of each engine.")]
 Seed = Annotated[int, typer.Option(min=0, help="Same seed, same result.")]
 NetFile = Annotated[Path, typer.Argument(metavar="NET.GOSS", help="A .goss or .onnx file.")]
+Profile = Annotated[
+    str | None,
+    typer.Option(
+        help="small: fewest bytes; fast: least time to read.  [default: small up to 2 million]"
+    ),
+]
 DataName = Annotated[
     str, typer.Option("--data", help="digits, mnist, mnist:FOLDER or folder:FOLDER.")
 ]

@@ -25,13 +25,13 @@ def run(
 
     Example: `gossamer run net.goss photo.jpg`
     """
-    import gossamer
     from gossamer.cli.classify import classify, makes_probabilities, read_input
     from gossamer.cli.output import print_json, print_table
+    from gossamer.cli.progress import load_tracked
     from gossamer.compile.compile import compile
     from gossamer.report.table import Table
 
-    graph = gossamer.load(net)
+    graph = load_tracked(net)
     arrays = [(str(path), read_input(path, graph)) for path in inputs]
     names = graph.record.class_names if graph.record else ()
     done = makes_probabilities(graph)

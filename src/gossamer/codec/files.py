@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from gossamer.codec.limits import Limits
+from gossamer.codec.progress import Progress, silent
 from gossamer.codec.read import decode
 from gossamer.codec.write import encode
 from gossamer.errors import (
@@ -21,7 +22,12 @@ from gossamer.replacing import replacing
 
 
 def save(
-    graph: Graph, path: str | Path, *, profile: str | None = None, limits: Limits | None = None
+    graph: Graph,
+    path: str | Path,
+    *,
+    profile: str | None = None,
+    limits: Limits | None = None,
+    progress: Progress = silent,
 ) -> Path:
     """Write a graph to a `.goss` file and return its path.
 
@@ -34,6 +40,8 @@ def save(
         profile: "small" for the fewest bytes, "fast" for the least time to read; unless given,
             small up to two million weights.
         limits: of the readers that the file is for; default `Limits()`.
+        progress: told (done, total) while weights are written, and again from the beginning while
+            they are read for comparison; what it raises cancels, and leaves no file.
 
     Raises:
         GraphError: if the graph is not well formed.
@@ -47,8 +55,8 @@ def save(
         raise FormatError(
             "this writes .goss files, not ONNX", where=path, hint="choose a name that ends in .goss"
         )
-    data = encode(graph, profile)
-    if decode(data, limits) != graph:
+    data = encode(graph, profile, progress)
+    if decode(data, limits, progress) != graph:
         raise VerificationError("the encoded graph decodes to another one", where=path)
     try:
         with replacing(path) as partial:
@@ -58,12 +66,14 @@ def save(
     return path
 
 
-def load(path: str | Path, *, limits: Limits | None = None) -> Graph:
+def load(path: str | Path, *, limits: Limits | None = None, progress: Progress = silent) -> Graph:
     """Read a graph from a `.goss` or `.onnx` file.
 
     Args:
         path: of the file; its name says which of the two it is.
         limits: how much the file may ask for; default `Limits()`.
+        progress: told (bytes read, bytes in all) while a `.goss` file is read; what it raises
+            cancels.
 
     Raises:
         FormatError: or one of its subclasses, if there is no such file or it is not a well-formed
@@ -77,7 +87,7 @@ def load(path: str | Path, *, limits: Limits | None = None) -> Graph:
     with errors_naming(path):
         if path.suffix.lower() == ".onnx":
             return _load_onnx(path, limits)
-        return decode(read_bytes(path, limits), limits)
+        return decode(read_bytes(path, limits), limits, progress)
 
 
 def _load_onnx(path: Path, limits: Limits) -> Graph:

@@ -36,6 +36,14 @@ class Limits:
     free_symbols: int = 2**22
     symbols_per_byte: int = 64
 
+    def memory_bytes(self, file_bytes: int) -> int:
+        """Return the most memory that reading a file of that length may take.
+
+        64 bytes a symbol, 32 a byte of an unpacked header, and 32 MiB for tables.
+        """
+        symbols = self.free_symbols + self.symbols_per_byte * file_bytes
+        return 64 * symbols + 32 * self.header_bytes + 2**25
+
 
 class Budget:
     """Counts down the symbols that one file may still decode to."""

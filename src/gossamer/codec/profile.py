@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from gossamer.codec.mixing.tensor import fits
+from gossamer.codec.progress import Progress, silent, told
 from gossamer.codec.streams import FORMS, write_mixed
 from gossamer.graph import Layout
 
@@ -19,7 +20,7 @@ _FREE_SYMBOLS, _SYMBOLS_PER_BYTE = 2**19, 60
 Planned = tuple[str, list[int], bytes]
 
 
-def write_fast(layouts: Sequence[Layout]) -> list[Planned]:
+def write_fast(layouts: Sequence[Layout], progress: Progress = silent) -> list[Planned]:
     """Return sections (form, tensor numbers, bytes) that are read fast: streams with tables."""
     small = [
         n
@@ -28,16 +29,20 @@ def write_fast(layouts: Sequence[Layout]) -> list[Planned]:
     ]
     others = [(layout.kind, [n]) for n, layout in enumerate(layouts) if n not in set(small)]
     planned = [("dense", small), *others] if small else others
-    return [_section(layouts, form, numbers) for form, numbers in planned]
+    sizes = [_entries(layouts, numbers) for _, numbers in planned]
+    told_of = told(planned, sizes, progress)
+    return [_section(layouts, form, numbers) for form, numbers in told_of]
 
 
-def write_small(layouts: Sequence[Layout]) -> list[Planned]:
+def write_small(layouts: Sequence[Layout], progress: Progress = silent) -> list[Planned]:
     """Return sections of the fewest bytes: mixed, or with tables where that is smaller.
 
     Where a mixed section would unpack to more than readers take for its length, it has tables.
     """
     sections: list[Planned] = []
-    for numbers in _groups(layouts):
+    groups = _groups(layouts)
+    sizes = [_entries(layouts, numbers) for numbers in groups]
+    for numbers in told(groups, sizes, progress):
         held = [layouts[n] for n in numbers]
         plain = [
             (kind, [numbers[n] for n in found], data) for kind, found, data in write_fast(held)
@@ -62,6 +67,10 @@ def _groups(layouts: Sequence[Layout]) -> list[list[int]]:
     return groups
 
 
+def _entries(layouts: Sequence[Layout], numbers: list[int]) -> int:
+    return sum(layouts[n].size for n in numbers)
+
+
 def _section(layouts: Sequence[Any], form: str, numbers: list[int]) -> Planned:
     return form, numbers, FORMS[form].write([layouts[n] for n in numbers])
 
@@ -71,7 +80,7 @@ def _cost_bytes(sections: list[Planned]) -> int:
     return sum(len(data) + 12 for _, _, data in sections)
 
 
-PROFILES: dict[str, Callable[[Sequence[Layout]], list[Planned]]] = {
+PROFILES: dict[str, Callable[[Sequence[Layout], Progress], list[Planned]]] = {
     "fast": write_fast,
     "small": write_small,
 }

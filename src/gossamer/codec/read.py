@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -13,6 +11,7 @@ from gossamer.codec.container import Container, unpack
 from gossamer.codec.header import Outline, describe, outline
 from gossamer.codec.limits import Budget, Limits
 from gossamer.codec.profile import PROFILES
+from gossamer.codec.progress import Progress, side_by_side, silent, told
 from gossamer.codec.section import SectionReader, Stream
 from gossamer.codec.streams import FORMS
 from gossamer.errors import FormatError, GossamerError, LimitExceededError
@@ -49,25 +48,30 @@ class Contents:
     sections: tuple[Section, ...]
 
 
-def decode(data: bytes | memoryview, limits: Limits | None = None) -> Graph:
+def decode(
+    data: bytes | memoryview, limits: Limits | None = None, progress: Progress = silent
+) -> Graph:
     """Return the graph that `encode` was given, bit for bit.
 
     Args:
         data: a `.goss` file.
         limits: how much the file may ask for; default `Limits()`.
+        progress: told (bytes read, bytes in all) after each section; what it raises cancels.
 
     Raises:
         FormatError: or one of its subclasses, for any bytes that are not a well-formed file within
             the limits.
     """
-    return read_contents(data, limits or Limits()).graph
+    return read_contents(data, limits or Limits(), progress).graph
 
 
-def read_contents(data: bytes | memoryview, limits: Limits) -> Contents:
+def read_contents(
+    data: bytes | memoryview, limits: Limits, progress: Progress = silent
+) -> Contents:
     """Return all that a file holds; raises as `decode` does."""
     container = unpack(data, limits)
     try:
-        return _read(container, limits, Budget(limits, memoryview(data).nbytes))
+        return _read(container, limits, Budget(limits, memoryview(data).nbytes), progress)
     except FormatError:
         raise
     except (GossamerError, ArithmeticError, ValueError) as error:
@@ -77,7 +81,7 @@ def read_contents(data: bytes | memoryview, limits: Limits) -> Contents:
         raise FormatError(f"not a well-formed network: {problem}", where=where) from None
 
 
-def _read(container: Container, limits: Limits, budget: Budget) -> Contents:
+def _read(container: Container, limits: Limits, budget: Budget, progress: Progress) -> Contents:
     outlined = outline(container.header, limits, budget)
     plan = _plan(container, len(outlined.tensors))
     names = list(outlined.tensors)
@@ -87,7 +91,9 @@ def _read(container: Container, limits: Limits, budget: Budget) -> Contents:
         (SectionReader(data, budget, container.version), kind, [names[n] for n in numbers])
         for (kind, numbers), data in zip(plan, container.sections, strict=True)
     ]
-    for (reader, kind, held), layouts in zip(jobs, _read_all(jobs, outlined), strict=True):
+    for (reader, kind, held), layouts in zip(
+        jobs, _read_all(jobs, outlined, progress), strict=True
+    ):
         weights.update(zip(held, layouts, strict=True))
         sections.append(Section(kind, tuple(held), tuple(reader.streams), len(reader.data)))
     graph = _checked(outlined, {name: weights[name] for name in names}, limits)
@@ -124,17 +130,16 @@ def _check_version(container: Container, kinds: list[str]) -> None:
         )
 
 
-def _read_all(jobs: Sequence[Job], outlined: Outline) -> list[list[Layout]]:
+def _read_all(jobs: Sequence[Job], outlined: Outline, progress: Progress) -> list[list[Layout]]:
     """Read all sections, large ones side by side: native loops release the interpreter lock."""
 
     def read(job: Job) -> list[Layout]:
         return _read_section(*job, outlined)
 
-    size_bytes = sum(len(reader.data) for reader, _, _ in jobs)
-    if len(jobs) == 1 or size_bytes < _PARALLEL_BYTES:
-        return [read(job) for job in jobs]
-    with ThreadPoolExecutor(min(len(jobs), os.cpu_count() or 1)) as pool:
-        return list(pool.map(read, jobs))
+    sizes = [len(reader.data) for reader, _, _ in jobs]
+    if len(jobs) == 1 or sum(sizes) < _PARALLEL_BYTES:
+        return [read(job) for job in told(jobs, sizes, progress)]
+    return side_by_side(read, jobs, sizes, progress)
 
 
 def _plan_section(item: Any) -> tuple[str, list[int]]:

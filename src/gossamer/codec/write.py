@@ -5,18 +5,20 @@ from __future__ import annotations
 from gossamer.codec.container import pack
 from gossamer.codec.header import describe, weight_names
 from gossamer.codec.profile import PROFILES, usual_profile
+from gossamer.codec.progress import Progress, silent
 from gossamer.codec.streams import FORMS
 from gossamer.errors import FormatError
 from gossamer.graph import Graph, verify
 
 
-def encode(graph: Graph, profile: str | None = None) -> bytes:
+def encode(graph: Graph, profile: str | None = None, progress: Progress = silent) -> bytes:
     """Return the `.goss` file of a graph; equal graphs give equal bytes.
 
     Args:
         graph: a well-formed graph.
         profile: "small" for the fewest bytes, "fast" for the least time to read; unless given,
             small up to two million weights (`gossamer.codec.profile.SMALL_UP_TO`).
+        progress: told (weights written, weights in all) after each section; what it raises cancels.
 
     Raises:
         GraphError: if the graph is not well formed.
@@ -41,7 +43,7 @@ def encode(graph: Graph, profile: str | None = None) -> bytes:
     for name, layout in zip(names, layouts, strict=True):
         if layout.kind not in FORMS:
             raise FormatError("no form for this layout", where=f"weight {name!r}", got=layout.kind)
-    sections = PROFILES[profile](layouts)
+    sections = PROFILES[profile](layouts, progress)
     header = describe(graph) | {"profile": profile}
     header["sections"] = [[form, numbers] for form, numbers, _ in sections]
     return pack(header, [data for _, _, data in sections])
