@@ -49,8 +49,13 @@ def test_the_verbs_hand_the_network_on(gossamer_program, trained, tmp_path):
     done = printed(gossamer_program("export", "small.safetensors", "--out", "net.goss", "--json"))
     assert done["size_bytes"] == (tmp_path / "net.goss").stat().st_size
     file = printed(gossamer_program("inspect", "net.goss", "--json"))
+    assert file["profile"] == "small"
     layouts = {tensor["layout"] for tensor in file["tensors"] if len(tensor["shape"]) > 1}
     assert layouts == {"codebook"}
+
+    export = ("export", "net.goss", "--out", "fast.goss", "--profile", "fast")
+    assert gossamer_program(*export).status == 0
+    assert printed(gossamer_program("inspect", "fast.goss", "--json"))["profile"] == "fast"
 
     np.save(tmp_path / "x.npy", np.zeros((1, 1, 8, 8)))
     (found,) = printed(gossamer_program("run", "net.goss", "x.npy", "--json"))
@@ -61,6 +66,8 @@ def test_onnx_is_written_by_its_suffix(gossamer_program, trained, tmp_path):
     import onnx
 
     assert gossamer_program("export", trained, "--out", "net.onnx").status == 0
+    wrong = ("export", trained, "--out", "net.onnx", "--profile", "fast")
+    assert "profile" in gossamer_program(*wrong).err
     onnx.checker.check_model(str(tmp_path / "net.onnx"))
 
 
