@@ -5,7 +5,7 @@ import pytest
 
 from gossamer.bench import codecs
 from gossamer.bench.codecs import RIVALS, rival_bytes
-from gossamer.bench.coding import integers_of, measure_coding
+from gossamer.bench.coding import floats_of, integers_of, measure_coding
 from gossamer.codec.files import save
 from gossamer.counts import entropy_bits
 from gossamer.errors import GraphError, UnknownNameError
@@ -25,9 +25,20 @@ def tensors(seed=2):
 def test_rivals_come_near_the_entropy_and_not_below_what_is_possible():
     values = tensors()
     bound = sum(entropy_bits(tensor) for tensor in values) / 8
+    floats = np.random.default_rng(0).standard_normal(500).astype(np.float32)
     for name in RIVALS:
-        size = rival_bytes(name, values)
-        assert size is None or 0.9 * bound < size < 1.5 * bound + 200
+        sizes = rival_bytes(name, values, floats)
+        assert sizes is None or 0.9 * bound < sizes[0] < 1.5 * bound + 200
+        assert sizes is None or 2 * 500 < sizes[1] < 4 * 500 + 500
+
+
+def test_floats_are_what_integers_are_multiplied_with():
+    values = tensors()[0]
+    assert floats_of(Quantised(values, np.ones(40))).tolist() == [1] * 40
+    assert floats_of(Codebook.from_dense(values.astype(np.float32) / 4)).tolist() == [0.25]
+    uneven = np.array([[0.1, 0.7312, -np.pi]], np.float32)
+    assert floats_of(Codebook.from_dense(uneven)).size == 3
+    assert floats_of(Dense(uneven)).size == 3
 
 
 def test_huffman_takes_gaps_where_they_are_smaller():
@@ -41,14 +52,14 @@ def test_lzma_takes_a_bitmap_where_that_is_smaller():
     values = tensors()
     flat = np.concatenate([tensor.ravel() for tensor in values])
     whole = len(lzma.compress(flat.astype(np.int8).tobytes(), preset=9 | lzma.PRESET_EXTREME))
-    assert codecs.lzma_bytes(values) <= whole
+    assert codecs.LZMA.integers(values) <= whole
 
 
 def test_what_is_not_installed_has_no_number(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "brotli", None)
-    assert rival_bytes("brotli", tensors()) is None
+    assert rival_bytes("brotli", tensors(), np.zeros(0, np.float32)) is None
     with pytest.raises(UnknownNameError, match="brotli"):
-        rival_bytes("brotly", tensors())
+        rival_bytes("brotly", tensors(), np.zeros(0, np.float32))
 
 
 def test_integers_are_those_of_the_layouts():
@@ -76,7 +87,9 @@ def test_a_network_is_measured(tmp_path):
         np.count_nonzero(values),
     )
     assert record.file_bytes["small"] == path.stat().st_size
-    assert set(record.sizes_bytes) == {"small", "fast", "huffman"}
+    assert set(record.sizes_bytes) == set(record.file_bytes) == {"small", "fast", "huffman"}
+    assert record.floats == 1
+    assert record.file_bytes["huffman"] > record.sizes_bytes["huffman"]
     assert all(0 < size < 1000 for size in record.sizes_bytes.values())
     assert min(record.decode_ms.values()) > 0
 

@@ -12,6 +12,7 @@ import numpy as np
 from gossamer.bench.codecs import rival_bytes
 from gossamer.codec.files import load
 from gossamer.codec.inspect import inspect_bytes
+from gossamer.codec.mixing.grid import grid_of
 from gossamer.codec.profile import PROFILES
 from gossamer.codec.read import decode
 from gossamer.codec.write import encode
@@ -29,18 +30,21 @@ class CodingRecord:
         weights: entries of its integer tensors, zeros included.
         nonzeros: of those.
         entropy_bytes: zero-order entropy of the integers, a tensor at a time, no tables counted.
+        floats: of the other tensors, and scales, steps and centroids of the integer ones.
         sizes_bytes: of the integers by each coder; None where it is not installed. The name of a
             profile stands for this format; centroids and scales are in that, and not in others.
-        file_bytes: of the whole `.goss` file, by profile.
+        file_bytes: of all weights: the whole `.goss` file by profile; what each rival takes for the
+            same integers and floats, without operators, names and shapes.
         decode_ms: time to read the whole file, by profile.
     """
 
     name: str
     weights: int
     nonzeros: int
+    floats: int
     entropy_bytes: float
     sizes_bytes: dict[str, int | None]
-    file_bytes: dict[str, int]
+    file_bytes: dict[str, int | None]
     decode_ms: dict[str, float]
 
 
@@ -58,6 +62,17 @@ def integers_of(layout: Layout) -> np.ndarray | None:
     return None
 
 
+def floats_of(layout: Layout) -> np.ndarray:
+    """Return the float32 values of a tensor that are no integers; one step where that is enough."""
+    match layout:
+        case Quantised():
+            return layout.scales
+        case Codebook():
+            grid = grid_of(layout.centroids)
+            return layout.centroids if grid is None else np.array([grid[0]], np.float32)
+    return layout.to_dense().ravel().astype(np.float32)
+
+
 def measure_coding(path: Path, rivals: Sequence[str]) -> CodingRecord:
     """Code one network by all coders.
 
@@ -72,17 +87,23 @@ def measure_coding(path: Path, rivals: Sequence[str]) -> CodingRecord:
             "no weight is a codebook or quantised", where=path, hint="compress the network first"
         )
     sizes: dict[str, int | None] = {}
-    files, times = {}, {}
+    files: dict[str, int | None] = {}
+    times = {}
     for profile in PROFILES:
         data, sizes[profile] = _own_bytes(graph, profile, set(tensors))
         files[profile], times[profile] = len(data), _decode_ms(data)
     integers = list(tensors.values())
+    floats = np.concatenate([floats_of(layout) for layout in graph.weights.values()])
+    for name in rivals:
+        parts = rival_bytes(name, integers, floats)
+        sizes[name], files[name] = (parts[0], sum(parts)) if parts else (None, None)
     return CodingRecord(
         name=path.stem,
         weights=sum(values.size for values in integers),
         nonzeros=sum(int(np.count_nonzero(values)) for values in integers),
+        floats=floats.size,
         entropy_bytes=sum(entropy_bits(values) for values in integers) / 8,
-        sizes_bytes=sizes | {name: rival_bytes(name, integers) for name in rivals},
+        sizes_bytes=sizes,
         file_bytes=files,
         decode_ms=times,
     )

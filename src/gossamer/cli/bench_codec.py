@@ -21,11 +21,12 @@ def bench_codec(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Compare the bytes that networks' integer weights take by several coders.
+    """Compare the bytes that networks' weights take by several coders.
 
     Rivals: huffman, lzma, zstandard, brotli, nncodec; those that are not installed have no number.
-    Only codebooks and quantised tensors are counted, for all coders alike; `file` is the whole
-    file, and the times are those of reading it.
+    Two lines a network. The first is everything: the whole .goss file, and by the rivals the same
+    integers, biases, norm parameters and scales. The second is the integers alone, of codebooks and
+    quantised tensors, against their zero-order entropy. Times are those of reading the file.
 
     Example: `gossamer bench codec small.goss large.goss --against lzma,nncodec`
     """
@@ -40,20 +41,20 @@ def bench_codec(
     if as_json:
         print_json([asdict(record) for record in records])
         return
-    front = ("network", "weights", "density", "entropy", "small", "fast")
-    heads = (*front, *rivals, "file", "small ms", "fast ms")
-    title = "bytes of integer weights"
-    print_table(Table(heads, tuple(_row(record, rivals) for record in records), title, words=1))
+    coders = ("small", "fast", *rivals)
+    heads = ("network", "weights", "density", "entropy", *coders, "small ms", "fast ms")
+    rows = tuple(row for record in records for row in _rows(record, coders))
+    print_table(Table(heads, rows, "bytes of everything; of integer weights", words=1))
 
 
-def _row(record: CodingRecord, rivals: list[str]) -> tuple[str, ...]:
-    sizes = [record.sizes_bytes[name] for name in ("small", "fast", *rivals)]
-    return (
-        record.name,
-        f"{record.weights:,}",
-        f"{record.nonzeros / max(record.weights, 1):.1%}",
-        f"{record.entropy_bytes:,.0f}",
-        *("" if size is None else f"{size:,}" for size in sizes),
-        f"{record.file_bytes['small']:,}",
-        *(f"{record.decode_ms[name]:.1f}" for name in ("small", "fast")),
-    )
+def _rows(record: CodingRecord, coders: tuple[str, ...]) -> list[tuple[str, ...]]:
+    def numbers(sizes: dict[str, int | None]) -> list[str]:
+        return ["" if sizes[name] is None else f"{sizes[name]:,}" for name in coders]
+
+    times = (f"{record.decode_ms[name]:.1f}" for name in ("small", "fast"))
+    density = f"{record.nonzeros / max(record.weights, 1):.1%}"
+    entropy = f"{record.entropy_bytes:,.0f}"
+    return [
+        (record.name, f"{record.weights:,}", density, "", *numbers(record.file_bytes), *times),
+        ("  integers", "", "", entropy, *numbers(record.sizes_bytes), "", ""),
+    ]
