@@ -1,0 +1,79 @@
+"""Make the networks that coders of weights are compared on, as files for `gossamer bench codec`.
+
+    python benchmarks/codec_networks.py --out codec-files [--igcv3 CHECKPOINT.safetensors]
+    gossamer bench codec codec-files/*.goss
+
+ResNet-20 and ResNet-32 (checkpoints in the folder GOSSAMER_DATA) pruned by global magnitude to 50,
+80 and 90 % and rounded to 4, 5, 6 and 8 bits with one step a tensor, without retraining: for sizes,
+not for accuracy; ResNet-20 of eight bits with no zeros; and the small IGCV3 of
+`benchmarks/cifar_families.py`, if its checkpoint is given, 50 % at 6 bits, and dense at 8.
+
+LeNets come from `benchmarks/lenet_chain.py`.
+"""
+
+import argparse
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+from torch import nn
+
+import gossamer as gs
+from gossamer.graph import Codebook, Graph
+from gossamer.nets.weights.load import load_weights
+
+CHECKPOINTS = {"resnet-20": "resnet20-12fca82f.th", "resnet-32": "resnet32-d509ac18.th"}
+IGCV3 = {"width_multiplier": 0.15, "depths": [1] * 7, "head": 72}
+EXAMPLE = torch.zeros(1, 3, 32, 32)
+
+
+def rounded(model: nn.Module, sparsity: float, bits: int) -> Graph:
+    """Prune by global magnitude, round each tensor, and return the graph with codebooks."""
+    weights = [parameter for parameter in model.parameters() if parameter.ndim > 1]
+    magnitudes = torch.cat([weight.detach().abs().flatten() for weight in weights])
+    threshold = np.quantile(magnitudes.numpy(), sparsity) if sparsity else -1.0
+    with torch.no_grad():
+        for weight in weights:
+            kept = weight * (weight.abs() > threshold)
+            step = kept.abs().max() / (2 ** (bits - 1) - 1)
+            weight.copy_(torch.round(kept / step) * step)
+    graph = gs.export(model.eval(), EXAMPLE)
+    layouts = {
+        name: Codebook.from_dense(layout.to_dense()) if len(layout.shape) > 1 else layout
+        for name, layout in graph.weights.items()
+    }
+    return replace(graph, weights=layouts)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=Path("codec-files"))
+    parser.add_argument("--igcv3", type=Path)
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    folder = Path(os.environ["GOSSAMER_DATA"])
+
+    def write(name: str, model: nn.Module, sparsity: float, bits: int) -> None:
+        path = options.out / f"{name}-{100 * sparsity:.0f}-{bits}.goss"
+        gs.save(rounded(model, sparsity, bits), path, profile="small")
+        print(f"{path}: {path.stat().st_size:,} bytes", flush=True)
+
+    for name, file in CHECKPOINTS.items():
+        for sparsity in (0.5, 0.8, 0.9):
+            for bits in (4, 5, 6, 8):
+                model = load_weights(gs.create_model(f"{name}-cifar"), folder / file)
+                write(name, model, sparsity, bits)
+    model = load_weights(gs.create_model("resnet-20-cifar"), folder / CHECKPOINTS["resnet-20"])
+    write("resnet-20", model, 0.0, 8)
+    if options.igcv3:
+        for sparsity, bits in ((0.5, 6), (0.0, 8)):
+            model = gs.create_model("igcv3-d-cifar", **IGCV3)
+            model.load_state_dict(load_file(options.igcv3))
+            write("igcv3", model, sparsity, bits)
+
+
+if __name__ == "__main__":
+    main()
