@@ -30,19 +30,23 @@ IGCV3 = {"width_multiplier": 0.15, "depths": [1] * 7, "head": 72}
 EXAMPLE = torch.zeros(1, 3, 32, 32)
 
 
+def on_steps(values: np.ndarray, bits: int) -> Codebook:
+    """Round a tensor to multiples of one step that fit into some bits."""
+    step = np.abs(values).max() / np.float32(2 ** (bits - 1) - 1)
+    return Codebook.from_dense(np.rint(values / step).astype(np.float32) * step)
+
+
 def rounded(model: nn.Module, sparsity: float, bits: int) -> Graph:
-    """Prune by global magnitude, round each tensor, and return the graph with codebooks."""
+    """Prune by global magnitude, export, which may fold norms, and round the graph's tensors."""
     weights = [parameter for parameter in model.parameters() if parameter.ndim > 1]
     magnitudes = torch.cat([weight.detach().abs().flatten() for weight in weights])
     threshold = np.quantile(magnitudes.numpy(), sparsity) if sparsity else -1.0
     with torch.no_grad():
         for weight in weights:
-            kept = weight * (weight.abs() > threshold)
-            step = kept.abs().max() / (2 ** (bits - 1) - 1)
-            weight.copy_(torch.round(kept / step) * step)
+            weight.mul_(weight.abs() > threshold)
     graph = gs.export(model.eval(), EXAMPLE)
     layouts = {
-        name: Codebook.from_dense(layout.to_dense()) if len(layout.shape) > 1 else layout
+        name: on_steps(layout.to_dense(), bits) if len(layout.shape) > 1 else layout
         for name, layout in graph.weights.items()
     }
     return replace(graph, weights=layouts)
@@ -71,7 +75,10 @@ def main() -> None:
     if options.igcv3:
         for sparsity, bits in ((0.5, 6), (0.0, 8)):
             model = gs.create_model("igcv3-d-cifar", **IGCV3)
-            model.load_state_dict(load_file(options.igcv3))
+            tensors = load_file(options.igcv3)
+            prefix = "model." if any(name.startswith("model.") for name in tensors) else ""
+            own = {prefix + name: name for name in model.state_dict()}
+            model.load_state_dict({own[name]: tensors[name] for name in own})
             write("igcv3", model, sparsity, bits)
 
 

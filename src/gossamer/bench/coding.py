@@ -49,15 +49,20 @@ class CodingRecord:
 
 
 def integers_of(layout: Layout) -> np.ndarray | None:
-    """Return the integers of a tensor, zero where nothing is stored; None for floats."""
+    """Return the integers of a tensor, zero where nothing is stored; None for floats.
+
+    Of a codebook: multiples of a step if all centroids are, else their ranks.
+    """
     match layout:
         case Quantised():
             return layout.integers.astype(np.int64)
         case Codebook():
+            grid = grid_of(layout.centroids)
             below = int(np.count_nonzero(np.signbit(layout.centroids)))
             ranks = np.arange(len(layout.centroids)) - below
+            levels = ranks + (ranks >= 0) if grid is None else grid[1]
             values = np.zeros(layout.size, np.int64)
-            values[layout.positions] = (ranks + (ranks >= 0))[layout.codes]
+            values[layout.positions] = levels[layout.codes]
             return values.reshape(layout.shape)
     return None
 

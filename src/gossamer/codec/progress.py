@@ -10,7 +10,8 @@ from typing import TypeAlias, TypeVar
 Progress: TypeAlias = Callable[[int, int], None]
 """Called with (done, total) by the thread that reads or writes; what it raises ends the work."""
 
-Item, Result = TypeVar("Item"), TypeVar("Result")
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 def silent(done: int, total: int) -> None:
