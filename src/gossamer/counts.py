@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import accumulate
-from math import prod
+from math import ceil, prod
 
 import numpy as np
 
@@ -62,6 +62,16 @@ def peak_live_size(sizes: Sequence[int], last_reads: Sequence[int]) -> int:
         change[made] += size
         change[last + 1] -= size
     return max(accumulate(change))
+
+
+def winner_count(density: float, entries: int) -> int:
+    """Return k = ⌈γ·n⌉, at least 1: how many of n entries k winners keep at density γ.
+
+    Examples:
+        >>> [winner_count(0.3, n) for n in (1, 4, 10)]
+        [1, 2, 3]
+    """
+    return max(1, ceil(density * entries - 1e-9))  # 0.3 · 10 is a little more than 3
 
 
 def entropy_bits(symbols: np.ndarray) -> float:

@@ -12,6 +12,7 @@ from gossamer.errors import ShapeError
 from gossamer.graph import Dense, Graph, Input, Node, Sparse
 from gossamer.graph.ops import (
     ACTIVATIONS,
+    COMPETITIONS,
     Activation,
     Add,
     AvgPool2d,
@@ -21,6 +22,7 @@ from gossamer.graph.ops import (
     Conv2d,
     Flatten,
     GlobalAvgPool,
+    KWinners,
     Linear,
     LocalResponseNorm,
     MaxPool2d,
@@ -28,6 +30,7 @@ from gossamer.graph.ops import (
     Op,
     ScaleShift,
     Softmax,
+    Threshold,
 )
 from tests.compile.graphs import sparse_array
 
@@ -49,6 +52,8 @@ def random_graph(
     size = tuple(int(n) for n in rng.integers(1, 1 + rng.choice([3, 11, largest]), 2))
     shape = (1, int(rng.integers(1, 9)), *(() if flat else size))
     growing = Growing(rng, activations, {"x": shape})
+    if rng.random() < 0.2:
+        growing.cut("x")  # behind sums, rounding would decide which side of a jump an entry is on
     for _ in range(int(rng.integers(1, 11))):
         growing.grow()
     return growing.finish(shape)
@@ -201,6 +206,14 @@ class Growing:
         """Add a norm over channels."""
         beta = float(self.rng.choice([0.75, 0.75, 0.5]))
         return self.add(LocalResponseNorm(int(self.rng.integers(1, 7)), 0.3, beta, 1.5), value)
+
+    def cut(self, value: str) -> str:
+        """Set low entries to zero."""
+        if self.rng.random() < 0.5:
+            limits = self.rng.choice([0.25, 0.5], self.shapes[value][1])
+            return self.add(Threshold(), value, threshold=limits)
+        density = float(self.rng.choice([0.3, 0.5]))
+        return self.add(KWinners(density, str(self.rng.choice(COMPETITIONS))), value)
 
     def _filters(self, shape: tuple[int, ...]) -> dict[str, np.ndarray]:
         """Return a weight, perhaps with scale and bias, that keeps values about as large."""

@@ -12,6 +12,7 @@ from gossamer.graph import Dense, Graph, Input, Node, Sparse, interpret
 from gossamer.graph.interpret import MEANING
 from gossamer.graph.ops import (
     ACTIVATIONS,
+    COMPETITIONS,
     OPS,
     Activation,
     Add,
@@ -22,6 +23,7 @@ from gossamer.graph.ops import (
     Conv2d,
     Flatten,
     GlobalAvgPool,
+    KWinners,
     Linear,
     LocalResponseNorm,
     MaxPool2d,
@@ -29,6 +31,7 @@ from gossamer.graph.ops import (
     Quantise,
     ScaleShift,
     Softmax,
+    Threshold,
     shuffle_order,
 )
 from tests.compile.graphs import assert_equals_interpreter, program, single, sparse_array
@@ -102,6 +105,43 @@ def test_rounding_to_levels(op: Quantise, shape: tuple[int, ...]) -> None:
     x.ravel()[:9] = [np.nan, np.inf, -np.inf, 0.25, 0.75, 1.25, -0.25, -0.75, 1e30]
     graph = single(op, shape)
     with program(graph) as compiled:
+        np.testing.assert_array_equal(compiled(x), interpret(graph, x))
+
+
+ODD = [np.nan, np.inf, -np.inf, 0.5, -0.0, 0.0, -1e-40, 3e38]
+
+
+@pytest.mark.parametrize("shape", [(2, 6, 5, 7), (2, 600)])
+def test_thresholds(shape: tuple[int, ...]) -> None:
+    """What equals its threshold goes; what is not a number stays."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal(shape).astype(np.float32)
+    x.ravel()[: len(ODD)] = ODD
+    threshold = rng.choice([-0.25, 0.0, 0.5], shape[1]).astype(np.float32)
+    graph = single(Threshold(), shape, threshold=threshold)
+    with program(graph) as compiled:
+        np.testing.assert_array_equal(compiled(x), interpret(graph, x))
+
+
+@relaxed
+@given(
+    st.integers(0, 2**31),
+    st.sampled_from([(2, 6, 5, 7), (1, 1, 1, 1), (2, 40), (1, 17, 2, 9)]),
+    st.sampled_from(COMPETITIONS),
+    st.sampled_from([0.001, 0.3, 0.5, 1.0]),
+    st.booleans(),
+    st.integers(1, 2),
+)
+def test_k_winners(
+    seed: int, shape: tuple[int, ...], over: str, density: float, ties: bool, threads: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    x = 2 * rng.standard_normal(shape)
+    x = (np.round(x) if ties else x).astype(np.float32)
+    odd = rng.random(shape) < 0.1
+    x[odd] = rng.choice(ODD, int(odd.sum()))
+    graph = single(KWinners(density, over), shape)
+    with program(graph, threads=threads) as compiled:
         np.testing.assert_array_equal(compiled(x), interpret(graph, x))
 
 

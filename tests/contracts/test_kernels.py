@@ -27,6 +27,7 @@ from gossamer.compile.kernels.relayout import RelayoutKernel, TransposeKernel
 from gossamer.compile.kernels.requantise import Epilogue
 from gossamer.compile.kernels.response_norm import ResponseNormKernel
 from gossamer.compile.kernels.softmax import SoftmaxKernel
+from gossamer.compile.kernels.winners import WinnersKernel
 from gossamer.compile.kernels.winograd import WinogradKernel
 from gossamer.graph.ops import ACTIVATIONS
 from gossamer.jit.target import host_target
@@ -52,6 +53,8 @@ KERNELS = [
     PlaneMeanKernel(),
     *(ElementwiseKernel(f, "relu6") for f in ("copy", "zero", "add", "multiply", "gate")),
     ElementwiseKernel("scale_shift"),
+    ElementwiseKernel("threshold"),
+    FlatKernel("threshold"),
     ElementwiseKernel("quantise"),
     FlatKernel("quantise"),
     *(ElementwiseKernel("copy", f) for f in ACTIVATIONS if f != "relu6"),
@@ -65,6 +68,7 @@ KERNELS = [
     RelayoutKernel(4),
     TransposeKernel(),
     SoftmaxKernel(),
+    WinnersKernel(),
     UnpackKernel(),
     HaloKernel(),
     *(CodeConvKernel(dot, Epilogue(), 8, 1, 2) for dot in ("vnni", "madd", "plain")),

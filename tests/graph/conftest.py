@@ -20,6 +20,7 @@ from gossamer.graph.ops import (
     Conv2d,
     Flatten,
     GlobalAvgPool,
+    KWinners,
     Linear,
     LocalResponseNorm,
     MaxPool2d,
@@ -28,6 +29,7 @@ from gossamer.graph.ops import (
     Quantise,
     ScaleShift,
     Softmax,
+    Threshold,
 )
 from gossamer.images import InputRecord
 
@@ -121,6 +123,13 @@ class _Maker:
         scale = float(np.float32(self.rng.uniform(0.01, 0.1)))
         self.add(Quantise(scale, int(self.rng.integers(low, high + 1)), low, high))
 
+    def cut(self) -> None:
+        """Set low entries of the input to zero; as with levels, rounding would decide later on."""
+        if self.rng.random() < 0.5:
+            self.add(Threshold(), threshold=self.rng.choice([0.25, 0.5], self.channels()))
+        else:
+            self.add(KWinners(float(self.rng.choice([0.3, 0.5, 1.0]))))
+
     def gate(self) -> None:
         name, (n, c, *_) = self.last, self.shapes[self.last]
         pooled = [other for other, shape in self.shapes.items() if shape == (n, c, 1, 1)]
@@ -170,6 +179,8 @@ class _Maker:
         ]
         if self.rng.random() < 0.2:
             self.quantise()
+        elif self.rng.random() < 0.2:
+            self.cut()
         for _ in range(int(self.rng.integers(1, 9))):
             steps[int(self.rng.integers(len(steps)))]()
         if self.rng.random() < 0.6:

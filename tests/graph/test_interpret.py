@@ -193,6 +193,53 @@ def test_local_response_norm(seed: int, size: int, alpha: float, beta: float) ->
     same(run(ops.LocalResponseNorm(size, alpha, beta, 2.0), x), expected)
 
 
+SHAPES = st.sampled_from([(2, 3, 4, 5), (1, 1, 1, 1), (3, 7)])
+DENSITY = st.sampled_from([0.001, 0.25, 0.3, 0.5, 1.0])
+
+
+@given(SEED, SHAPES)
+def test_threshold_is_the_torch_one_with_a_limit_a_channel(seed: int, shape: tuple) -> None:
+    rng = np.random.default_rng(seed)
+    x = rng.integers(-3, 4, shape).astype(np.float32)
+    x.ravel()[:1] = np.nan
+    limits = rng.integers(-3, 4, shape[1])
+    y = run(ops.Threshold(), x, threshold=limits.astype(np.float32))
+    for channel, limit in enumerate(limits):
+        theirs = F.threshold(torch.tensor(x[:, channel]), float(limit), 0.0)
+        np.testing.assert_array_equal(y[:, channel], theirs.numpy())
+
+
+@given(SEED, SHAPES, st.sampled_from(ops.COMPETITIONS), DENSITY)
+def test_exactly_k_win_and_the_first_of_equal_ones(
+    seed: int, shape: tuple, over: str, density: float
+) -> None:
+    x = np.random.default_rng(seed).integers(1, 4, shape).astype(np.float32)
+    y = run(ops.KWinners(density, over), x)
+    entries = x.reshape(*shape[:2], -1)
+    axes = {"channels": (1,), "map": (2,), "image": (1, 2)}[over]
+    size = int(np.prod([entries.shape[axis] for axis in axes]))
+    count = max(1, int(np.ceil(round(density * size, 6))))
+    assert (np.count_nonzero(y.reshape(entries.shape), axis=axes) == count).all()
+    assert (y[y != 0] == x[y != 0]).all()
+    for line, kept in zip(*(_lines(a.reshape(entries.shape), over) for a in (x, y)), strict=True):
+        expected = sorted(range(size), key=lambda i: (-line[i], i))[:count]
+        assert sorted(expected) == np.flatnonzero(kept).tolist()
+
+
+def _lines(array: np.ndarray, over: str) -> np.ndarray:
+    """Return (lines, n): a row for each set of entries that compete."""
+    if over == "image":
+        return array.reshape(len(array), -1)
+    return (array.swapaxes(1, 2) if over == "channels" else array).reshape(
+        -1, array.shape[1 if over == "channels" else 2]
+    )
+
+
+def test_nan_is_the_largest() -> None:
+    x = np.array([[1, np.nan, np.inf, -np.inf, 2]], np.float32)
+    np.testing.assert_array_equal(run(ops.KWinners(0.4), x), [[0, np.nan, np.inf, 0, 0]])
+
+
 def test_channel_select(rng: np.random.Generator) -> None:
     x = rng.standard_normal((2, 3, 4, 5)).astype(np.float32)
     y = run(ops.ChannelSelect((2, -1, 0, 2)), x)

@@ -124,6 +124,21 @@ def test_operators_without_a_window(activation: str, rng: np.random.Generator) -
         check(one(ops.ChannelSelect((5, 0, 0)), shape))
         check(one(ops.ChannelSelect((-1, 5, 0, -1)), shape))
     check(one(ops.LocalResponseNorm(3, 0.5, 0.75, 2.0), picture))
+    for shape in (picture, vector):
+        check(one(ops.Threshold(), shape, threshold=two["shift"]))
+        check(one(ops.Threshold(), shape, threshold=np.full(6, 0.25)))
+
+
+@pytest.mark.parametrize("over", ops.COMPETITIONS)
+@pytest.mark.parametrize("density", [0.001, 0.3, 1.0])
+def test_k_winners_of_any_size(over: str, density: float) -> None:
+    """How many win is computed in the file, of the size that the picture has."""
+    op = ops.KWinners(density, over)
+    check(one(op, (1, 6)), (4, 6))
+    graph = one(op, (1, 6, 3, 4))
+    graph = replace(graph, input=Input("x", (1, 6, 3, 4), frozenset({0, 2, 3})))
+    check(graph, (2, 6, 3, 4))
+    check(graph, (2, 6, 5, 2))
 
 
 @given(SEED)

@@ -1,8 +1,9 @@
 """Which values lie flat and which in planes, and in which region: decided before any code.
 
-A value lies *flat* (C·H·W floats in a row) if it has two dimensions, is the network's input, or is
-the mean of whole planes; every other one lies in *planes* (`gossamer.compile.geometry`). Each
-operator says where it reads its inputs and where it puts its result.
+A value lies *flat* (C·H·W floats in a row) if it has two dimensions, is the network's input, the
+mean of whole planes, a softmax or k winners; every other one lies in *planes*
+(`gossamer.compile.geometry`). Each operator says where it reads its inputs and where it puts its
+result.
 
 One region for the whole network needs no copies, but tiles that suit the smallest picture may waste
 lanes on the largest. So regions may be *cut* where a window has a stride: all cuts are costed, the

@@ -16,6 +16,7 @@ from gossamer.graph.ops import (
     Conv2d,
     Flatten,
     GlobalAvgPool,
+    KWinners,
     MaxPool2d,
     Multiply,
     Shape,
@@ -94,7 +95,9 @@ def _is_pointwise(graph: Graph, node: Node) -> bool:
 
 
 def _reads_planes(node: Node, shapes: Mapping[str, Shape]) -> bool:
-    return len(shapes[node.inputs[0]]) == 4 and not isinstance(node.op, Flatten | Softmax)
+    return len(shapes[node.inputs[0]]) == 4 and not isinstance(
+        node.op, Flatten | KWinners | Softmax
+    )
 
 
 def _plane_inputs(node: Node, shapes: Mapping[str, Shape]) -> tuple[str, ...]:

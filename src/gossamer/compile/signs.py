@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from gossamer.graph import ops
-from gossamer.graph.graph import Graph
+from gossamer.graph.graph import Graph, Node
 
 _AT_LEAST_ZERO = {"relu", "relu6", "sigmoid", "hard_sigmoid"}
 _KEEP_SIGNS = (
@@ -13,6 +15,8 @@ _KEEP_SIGNS = (
     ops.Concat,
     ops.ChannelPermute,
     ops.ChannelSelect,
+    ops.Threshold,
+    ops.KWinners,
     ops.Quantise,
     ops.Flatten,
 )
@@ -30,9 +34,15 @@ def is_nonnegative(graph: Graph, value: str) -> bool:
         activation = getattr(node.op, "activation", getattr(node.op, "function", "identity"))
         if activation in _AT_LEAST_ZERO or isinstance(node.op, ops.Softmax):
             continue
+        if isinstance(node.op, ops.Threshold) and not (_thresholds(graph, node) < 0).any():
+            continue
         if not isinstance(node.op, _KEEP_SIGNS):
             return False
         fresh = set(node.inputs) - seen
         seen |= fresh
         waiting += fresh
     return True
+
+
+def _thresholds(graph: Graph, node: Node) -> np.ndarray:
+    return graph.weights[node.weights["threshold"]].to_dense()

@@ -25,9 +25,10 @@ from gossamer.graph.ops import (
     MaxPool2d,
     Quantise,
     ScaleShift,
+    Threshold,
 )
 
-_CHANNELWISE = (Activation, AvgPool2d, GlobalAvgPool, MaxPool2d, Quantise, ScaleShift)
+_CHANNELWISE = (Activation, AvgPool2d, GlobalAvgPool, MaxPool2d, Quantise, ScaleShift, Threshold)
 
 
 @dataclass(frozen=True, eq=False)

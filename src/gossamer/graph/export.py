@@ -13,11 +13,11 @@ from gossamer.graph.check import TOLERANCE, compare, distance
 from gossamer.graph.from_torch import Conversion, convert, example_array, frozen_copy, run
 from gossamer.graph.graph import Graph
 from gossamer.graph.interpret import interpret
-from gossamer.graph.ops import Quantise, Shape
+from gossamer.graph.ops import Shape
 from gossamer.graph.rewrite.pipeline import DEFAULT
 from gossamer.graph.rewrite.pipeline import rewrite as rewritten
 from gossamer.graph.rewrite.remove_channels import remove_channels
-from gossamer.graph.stretches import agree_in_stretches
+from gossamer.graph.stretches import JUMPS, agree_in_stretches
 from gossamer.graph.verify import infer_shapes
 from gossamer.images import InputRecord
 
@@ -37,8 +37,8 @@ def export(
 
     The comparison runs the interpreter and the module on the example, on random data in another
     batch size, and, where picture sizes are free, at another one; outputs may differ by 1e-5 of the
-    largest value, or by what float32 costs the module itself. Where a network rounds to levels,
-    what lies between two of them may fall to either. If only the other picture size differs, the
+    largest value, or by what float32 costs the module itself. Where a network rounds to levels
+    or sets what is low to zero, what lies on the edge may fall to either side. If only the other picture size differs, the
     graph is returned with its picture size fixed.
 
     Args:
@@ -134,8 +134,8 @@ def _matches(model: nn.Module, x: np.ndarray, reference: np.ndarray, output: np.
 def _rounds_alike(
     conversion: Conversion, graph: Graph, x: np.ndarray, reference: np.ndarray
 ) -> bool:
-    """Whether graph and module differ only where a value lies between two levels."""
-    if not any(isinstance(node.op, Quantise) for node in graph.nodes):
+    """Whether graph and module differ only where a value lies on the edge of a jump."""
+    if not any(isinstance(node.op, JUMPS) for node in graph.nodes):
         return False
     values = conversion.values(x)
     traced = values.get(conversion.graph.output)

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from gossamer.counts import winner_count
 from gossamer.graph import ops
 from gossamer.graph.graph import Graph
 from gossamer.graph.verify import infer_shapes
@@ -183,6 +184,22 @@ def _multiply(op: ops.Multiply, inputs: Arrays, weights: Weights) -> np.ndarray:
     return x * factor.reshape(factor.shape + (1,) * (x.ndim - factor.ndim))
 
 
+def _threshold(op: ops.Threshold, inputs: Arrays, weights: Weights) -> np.ndarray:
+    x = inputs[0]
+    limit = weights["threshold"].reshape((-1,) + (1,) * (x.ndim - 2))
+    return np.where(x <= limit, 0, x)  # so that NaN stays
+
+
+def _k_winners(op: ops.KWinners, inputs: Arrays, weights: Weights) -> np.ndarray:
+    x = inputs[0].reshape(*inputs[0].shape[:2], -1)
+    lines = {"channels": x.swapaxes(1, 2), "map": x, "image": x.reshape(len(x), 1, -1)}[op.over]
+    count = winner_count(op.density, lines.shape[2])
+    winners = np.lexsort((-lines, ~np.isnan(lines)))[..., :count]  # stable, the last key first
+    kept = np.zeros_like(lines)
+    np.put_along_axis(kept, winners, np.take_along_axis(lines, winners, 2), 2)
+    return (kept.swapaxes(1, 2) if op.over == "channels" else kept).reshape(inputs[0].shape)
+
+
 def _softmax(op: ops.Softmax, inputs: Arrays, weights: Weights) -> np.ndarray:
     x = inputs[0].astype(np.float64)
     powers = np.exp(x - x.max(axis=1, keepdims=True))
@@ -208,6 +225,8 @@ MEANING: Mapping[type[ops.Op], Callable[[Any, Arrays, Weights], np.ndarray]] = {
     ops.Linear: _linear,
     ops.ScaleShift: _scale_shift,
     ops.Activation: lambda op, inputs, weights: activate(inputs[0], op.function),
+    ops.Threshold: _threshold,
+    ops.KWinners: _k_winners,
     ops.MaxPool2d: _max_pool2d,
     ops.AvgPool2d: _avg_pool2d,
     ops.GlobalAvgPool: _global_avg_pool,

@@ -16,9 +16,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gossamer.graph.graph import Graph, Node
-from gossamer.graph.ops import Activation, Add, Concat, Flatten, Quantise, ScaleShift
+from gossamer.graph.ops import (
+    Activation,
+    Add,
+    Concat,
+    Flatten,
+    KWinners,
+    Quantise,
+    ScaleShift,
+    Threshold,
+)
 
-_FOLLOWERS = (ScaleShift, Activation, Quantise, Flatten)
+_FOLLOWERS = (ScaleShift, Activation, Threshold, KWinners, Quantise, Flatten)
 _GATHERERS = (Add, Concat)
 
 Readers = Mapping[str, list[str]]

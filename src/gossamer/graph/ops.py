@@ -41,6 +41,9 @@ ACTIVATIONS = (
 LARGEST_WINDOW = 4096
 LARGEST_CHANNELS = 2**20
 
+COMPETITIONS = ("channels", "map", "image")
+"""Among which entries k winners are found: the channels of a pixel, a channel's map, all."""
+
 
 class Op(ABC):
     """What a node does.
@@ -72,7 +75,7 @@ def _check_rank(shape: Shape, rank: int) -> None:
 
 
 def _check_vectors(weights: Mapping[str, Shape], length: int) -> None:
-    for role in ("bias", "scale", "shift"):
+    for role in ("bias", "scale", "shift", "threshold"):
         if role in weights and weights[role] != (length,):
             raise ShapeError(
                 f"{role} needs one number a channel", got=weights[role], expected=(length,)
@@ -227,6 +230,50 @@ class Activation(Op):
 
     def __post_init__(self) -> None:
         _check_activation(self.function)
+
+    def output_shape(self, inputs: Sequence[Shape], weights: Mapping[str, Shape]) -> Shape:
+        """Return the input's shape."""
+        return inputs[0]
+
+
+@dataclass(frozen=True)
+class Threshold(Op):
+    """x where x > threshold of its channel, else 0: (N, C, …) → (N, C, …); NaN stays NaN.
+
+    FATReLU (Kurtz et al. 2020) with threshold ≥ 0, and the truncation of another activation; there
+    x = threshold stays, here it goes, as in PyTorch's and ONNX's operators of this kind.
+    """
+
+    kind: ClassVar[str] = "threshold"
+    roles: ClassVar[tuple[str, ...]] = ("threshold",)
+
+    def output_shape(self, inputs: Sequence[Shape], weights: Mapping[str, Shape]) -> Shape:
+        """Return the input's shape."""
+        _check_vectors(weights, inputs[0][1])
+        return inputs[0]
+
+
+@dataclass(frozen=True)
+class KWinners(Op):
+    """The k = ⌈density · n⌉ largest of each n entries that compete, zero for the others.
+
+    Entries compete by `over`: the C channels of each pixel ("channels"), the H · W pixels of each
+    channel ("map"), or all C · H · W ("image"). Of equal ones the first in memory order wins, so
+    that exactly k do (Ahmad & Scheinkman 2019). NaN is larger than any number.
+    """
+
+    density: float
+    over: str = "channels"
+
+    kind: ClassVar[str] = "k_winners"
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.density, float) or not 0 < self.density <= 1:
+            raise ShapeError("bad density", got=short_repr(self.density), expected="0 < d ≤ 1")
+        if not isinstance(self.over, str) or self.over not in COMPETITIONS:
+            raise ShapeError(
+                "unknown competition", got=short_repr(self.over), expected=COMPETITIONS
+            )
 
     def output_shape(self, inputs: Sequence[Shape], weights: Mapping[str, Shape]) -> Shape:
         """Return the input's shape."""
@@ -482,6 +529,8 @@ OPS: tuple[type[Op], ...] = (
     Linear,
     ScaleShift,
     Activation,
+    Threshold,
+    KWinners,
     MaxPool2d,
     AvgPool2d,
     GlobalAvgPool,

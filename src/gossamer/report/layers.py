@@ -164,6 +164,7 @@ _WORDS: dict[str, Callable[[Any], str]] = {
     "add": _describe_activated("add"),
     "scale_shift": lambda op: "affine",
     "activation": lambda op: op.function,
+    "k_winners": lambda op: f"{op.density:.0%} winners",
     "max_pool2d": _describe_pool("max pool"),
     "avg_pool2d": _describe_pool("average pool"),
     "global_avg_pool": lambda op: "global average pool",

@@ -361,6 +361,24 @@ CASES: dict[str, tuple[list, dict, list[str], dict]] = {
         ["global_avg_pool", "softmax"],
         {"opset": 11},
     ),
+    "ThresholdedRelu": ([node("ThresholdedRelu", "x", alpha=0.25)], {}, ["threshold"], {}),
+    "LessOrEqual and Where": (
+        [node("LessOrEqual", "x limit", "low"), node("Where", "low zero x")],
+        {"limit": np.array([[[0.1]], [[-0.2]], [[0.3]], [[0.0]]], np.float32), "zero": number(0)},
+        ["threshold"],
+        {},
+    ),
+    "TopK and ScatterElements": (
+        [
+            node("TopK", "x count", "largest places", axis=1),
+            node("Shape", "x", "shape"),
+            node("ConstantOfShape", "shape", "zeros"),
+            node("ScatterElements", "zeros places largest", axis=1),
+        ],
+        {"count": ints(2)},
+        ["k_winners"],
+        {},
+    ),
     "LRN": ([node("LRN", "x", size=3, alpha=0.5, bias=2.0)], {}, ["local_response_norm"], {}),
     "reshapes to a vector": (
         [

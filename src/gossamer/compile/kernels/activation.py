@@ -34,6 +34,12 @@ def activate(e: Emitter, x: Value, function: str) -> Value:
     return x
 
 
+def cut(e: Emitter, x: Value, threshold: Value) -> Value:
+    """Return x where it is above a threshold, else zero; NaN stays."""
+    low = e.builder.fcmp_ordered("<=", x, threshold)
+    return e.builder.select(low, _like(e, x, 0.0), x)
+
+
 def sigmoid(e: Emitter, x: Value) -> Value:
     """Return 1 / (1 + exp(−x))."""
     one = _like(e, x, 1.0)

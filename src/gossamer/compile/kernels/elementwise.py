@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from llvmlite import ir
 
-from gossamer.compile.kernels.activation import activate
+from gossamer.compile.kernels.activation import activate, cut
 from gossamer.compile.kernels.kernel import Kernel, KernelEmitter
 from gossamer.compile.kernels.rounding import to_levels
 from gossamer.jit.emitter import FLOAT, Value
@@ -19,8 +19,9 @@ class ElementwiseKernel(Kernel):
 
     Args:
         function: "copy" (a), "zero", "add" (a + b), "multiply" (a · b), "gate" (a · scale of the
-            channel), "scale_shift" (a · scale + shift of the channel) or "quantise" (`scales` holds
-            the scale of the levels, the lowest and the highest).
+            channel), "scale_shift" (a · scale + shift of the channel), "threshold" (a where it is
+            above the scale of the channel, else 0) or "quantise" (`scales` holds the scale of the
+            levels, the lowest and the highest).
         activation: applied before the store.
     """
 
@@ -73,6 +74,9 @@ class ElementwiseKernel(Kernel):
                         if self.function == "gate"
                         else e.fma(value, scale, e.splat(e.load(FLOAT, shifts, at_channel)))
                     )
+                elif self.function == "threshold":
+                    limit = e.load(FLOAT, scales, e.multiply(channel, 4))
+                    value = cut(e, value, e.splat(limit))
                 elif self.function == "zero":
                     value = e.constant(0.0)
                 elif self.function == "quantise":
@@ -87,8 +91,8 @@ class FlatKernel(Kernel):
     """The same for flat vectors, float by float, at any alignment.
 
     Args:
-        function: "copy", "zero", "add", "multiply", "scale_shift" (one scale and shift an entry)
-            or "quantise".
+        function: "copy", "zero", "add", "multiply", "scale_shift" or "threshold" (one scale and
+            shift an entry) or "quantise".
         activation: applied before the store.
     """
 
@@ -115,6 +119,8 @@ class FlatKernel(Kernel):
                 value = ir.Constant(FLOAT, 0.0)
             elif self.function == "scale_shift":
                 value = e.fma(value, e.load(FLOAT, scales, offset), e.load(FLOAT, shifts, offset))
+            elif self.function == "threshold":
+                value = cut(e, value, e.load(FLOAT, scales, offset))
             elif self.function == "quantise":
                 value = to_levels(e, value, *(e.load(FLOAT, scales, 4 * i) for i in range(3)))
             e.store(activate(e, value, self.activation), y, offset)

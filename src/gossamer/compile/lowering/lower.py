@@ -25,6 +25,8 @@ LOWERINGS: Mapping[type[ops.Op], Callable[[Lowering, Node, Any], None]] = {
     ops.Linear: linear.lower_linear,
     ops.ScaleShift: pointwise.lower_scale_shift,
     ops.Activation: pointwise.lower_activation,
+    ops.Threshold: pointwise.lower_threshold,
+    ops.KWinners: pointwise.lower_k_winners,
     ops.MaxPool2d: pooling.lower_pool,
     ops.AvgPool2d: pooling.lower_pool,
     ops.GlobalAvgPool: pooling.lower_global_avg_pool,

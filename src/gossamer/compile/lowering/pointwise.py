@@ -9,10 +9,21 @@ import numpy as np
 
 from gossamer.compile.kernels.elementwise import ElementwiseKernel, FlatKernel
 from gossamer.compile.kernels.softmax import SoftmaxKernel
+from gossamer.compile.kernels.winners import WinnersKernel
 from gossamer.compile.lowering.context import Grid, Lowering
 from gossamer.compile.step import Argument, At, Buffer, shares
+from gossamer.counts import winner_count
 from gossamer.graph.graph import Node
-from gossamer.graph.ops import Activation, Add, Flatten, Multiply, ScaleShift, Softmax
+from gossamer.graph.ops import (
+    Activation,
+    Add,
+    Flatten,
+    KWinners,
+    Multiply,
+    ScaleShift,
+    Softmax,
+    Threshold,
+)
 
 NOTHING = np.zeros(1, np.float32)
 
@@ -31,6 +42,12 @@ def lower_scale_shift(lowering: Lowering, node: Node, op: ScaleShift) -> None:
     """Add a norm layer that no convolution took over."""
     scale, shift = (lowering.graph.weights[node.weights[r]].to_dense() for r in ("scale", "shift"))
     lower_pointwise(lowering, node, "scale_shift", "identity", scale, shift)
+
+
+def lower_threshold(lowering: Lowering, node: Node, op: Threshold) -> None:
+    """Add what cuts off low entries."""
+    thresholds = lowering.graph.weights[node.weights["threshold"]].to_dense()
+    lower_pointwise(lowering, node, "threshold", "identity", thresholds)
 
 
 def lower_multiply(lowering: Lowering, node: Node, op: Multiply) -> None:
@@ -63,6 +80,31 @@ def lower_softmax(lowering: Lowering, node: Node, op: Softmax) -> None:
             "channel_count": channels,
             "channel_bytes": 4 * prod(size),
             "pixel_shares": shares(prod(size), lowering.threads),
+        },
+        numbers=lowering.numbers(node.name, *node.inputs),
+    )
+
+
+def lower_k_winners(lowering: Lowering, node: Node, op: KWinners) -> None:
+    """Add k winners, on flat memory: lines of entries that compete, all of one length."""
+    _, channels, *size = lowering.shapes[node.name]
+    pixels = prod(size)
+    lines, length, line_step, entry_step = {
+        "channels": (pixels, channels, 1, pixels),
+        "map": (channels, pixels, pixels, 1),
+        "image": (1, channels * pixels, 0, 1),
+    }[op.over]
+    lowering.emit(
+        node.name,
+        WinnersKernel(),
+        {
+            "input": lowering.flat(node.inputs[0]),
+            "output": lowering.new_flat(node.name),
+            "length": length,
+            "line_bytes": 4 * line_step,
+            "entry_bytes": 4 * entry_step,
+            "winners": winner_count(op.density, length),
+            "line_shares": shares(lines, lowering.threads),
         },
         numbers=lowering.numbers(node.name, *node.inputs),
     )

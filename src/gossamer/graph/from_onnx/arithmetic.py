@@ -159,11 +159,11 @@ def _scale_shift(
 ) -> View:
     """Return view · scale + shift, constants of one number a channel."""
     view = call.unpadded(view)
-    factors, terms = (_per_channel(call, view, array) for array in (scale, shift))
+    factors, terms = (per_channel(call, view, array) for array in (scale, shift))
     return replace(view, source=call.add(ScaleShift(), view.source, scale=factors, shift=terms))
 
 
-def _per_channel(call: Call, view: View, array: np.ndarray) -> np.ndarray:
+def per_channel(call: Call, view: View, array: np.ndarray) -> np.ndarray:
     """Return a constant that broadcasts against a view as one number a channel of the source."""
     rank = len(view.axes)
     shape = (1,) * (rank - array.ndim) + array.shape

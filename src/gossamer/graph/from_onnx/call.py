@@ -135,9 +135,15 @@ class Call:
         value = self.input(index)
         if isinstance(value, Constant):
             raise self.unsupported(f"has an input {index} that is constant")
+        self._unmarked(value)
         if value.levels is not None and not integers:
             raise self.unsupported("of integers is not in the graph", "dequantise its inputs first")
         return value
+
+    def _unmarked(self, view: View) -> None:
+        """Raise where a view is not a value but says something about it."""
+        if view.mark is not None:
+            raise self.unsupported("reads a comparison, or entries picked by their size")
 
     def shape(self, source: str) -> Shape:
         """Return the shape of a value of the graph."""
@@ -204,6 +210,7 @@ class Call:
 
     def unpadded(self, view: View) -> View:
         """Return the view with its padding in the source, by a convolution that copies."""
+        self._unmarked(view)
         if view.padding == NO_PADDING:
             return view
         channels = self.shape(view.source)[1]

@@ -97,6 +97,8 @@ def _output(builder: Builder) -> str:
         raise UnsupportedOperatorError("the output does not depend on the input", got=name)
     if value.levels is not None:
         raise UnsupportedOperatorError("the output is integers, not real numbers", got=name)
+    if value.mark is not None:
+        raise UnsupportedOperatorError("the output is not a value of the graph", got=name)
     return Call(builder, builder.source.nodes[-1]).settled(value)
 
 

@@ -12,6 +12,7 @@ from gossamer.graph.from_onnx import (
     pooling,
     quantisation,
     reshaping,
+    selection,
 )
 from gossamer.graph.from_onnx.builder import Value
 from gossamer.graph.from_onnx.call import Call
@@ -22,6 +23,7 @@ HANDLERS: Mapping[str, Callable[[Call], Value | tuple[Value, ...]]] = {
     **arithmetic.HANDLERS,
     **reshaping.HANDLERS,
     **channels.HANDLERS,
+    **selection.HANDLERS,
     **quantisation.HANDLERS,
     **integer_layers.HANDLERS,
 }

@@ -31,6 +31,7 @@ class View:
         padding: zeros around the picture, not yet in the source.
         label: what to call a node that makes the array itself.
         levels: by which the file holds the array as integers, None if as real numbers.
+        mark: what the array says about the value, where it is not the value itself; None if it is.
     """
 
     source: str
@@ -39,6 +40,7 @@ class View:
     padding: Padding = NO_PADDING
     label: str = ""
     levels: Quantise | None = None
+    mark: object = None
 
     def sizes(self, shape: Shape) -> Shape:
         """Return the shape of the array, given that of the source."""

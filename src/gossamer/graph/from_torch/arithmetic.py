@@ -3,12 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from torch import fx
 
 from gossamer.graph.from_torch.builder import Call
-from gossamer.graph.ops import Activation, Add, Multiply, ScaleShift
+from gossamer.graph.ops import Activation, Add, Multiply, ScaleShift, Threshold
+
+
+@dataclass(frozen=True, eq=False)
+class Low:
+    """Where a value is at most a constant of one number a channel: what `where` sets to zero.
+
+    Args:
+        source: node of the trace that is compared.
+        name: of its value.
+        thresholds: (C,).
+    """
+
+    source: fx.Node
+    name: str
+    thresholds: np.ndarray
 
 
 def _activation(function: str) -> Callable[[Call], str]:
@@ -23,6 +40,31 @@ def _clamp(call: Call) -> str:
     if function is None:
         raise call.unsupported(f"to {bounds} is not an activation of the graph")
     return call.add(Activation(function), call.value(call["self"]))
+
+
+def _less_or_equal(call: Call) -> Low:
+    name = call.value(call["self"])
+    return Low(call["self"], name, _per_channel(call, name, call["other"]))
+
+
+def _where(call: Call) -> str:
+    """Take zero where a value is low, and the value itself elsewhere."""
+    low = call.raw(call["condition"])
+    kept, zero = call["other"], call["self"]
+    if not isinstance(low, Low) or kept is not low.source or call.is_value(zero):
+        raise call.unsupported("is in the graph as a threshold only: where(x <= t, 0, x)")
+    return _threshold(call, low.name, low.thresholds, zero)
+
+
+def _cut(call: Call) -> str:
+    name = call.value(call["self"])
+    return _threshold(call, name, _per_channel(call, name, call["threshold"]), call["value"])
+
+
+def _threshold(call: Call, name: str, thresholds: np.ndarray, low: Any) -> str:
+    if np.any(call.constant(low)):
+        raise call.unsupported("puts another number than zero below a threshold")
+    return call.add(Threshold(), name, threshold=(None, thresholds))
 
 
 def _add(call: Call) -> str:
@@ -122,6 +164,12 @@ HANDLERS: Mapping[str, Callable[[Call], Any]] = {
     "aten.hardsigmoid_.default": _activation("hard_sigmoid"),
     "aten.hardswish.default": _activation("hard_swish"),
     "aten.hardswish_.default": _activation("hard_swish"),
+    "aten.threshold.default": _cut,
+    "aten.threshold_.default": _cut,
+    "aten.le.Tensor": _less_or_equal,
+    "aten.le.Scalar": _less_or_equal,
+    "aten.where.self": _where,
+    "aten.where.ScalarSelf": _where,
     "aten.clamp.default": _clamp,
     "aten.clamp_.default": _clamp,
     "aten.clamp_min.default": _clamp,

@@ -11,13 +11,15 @@ from gossamer.graph.ops import (
     ChannelSelect,
     Concat,
     Flatten,
+    KWinners,
     MaxPool2d,
     ScaleShift,
     Softmax,
+    Threshold,
 )
 
 # These run on real numbers, in the epilogue of what makes their input.
-_REAL = (Activation, ScaleShift, Softmax)
+_REAL = (Activation, KWinners, ScaleShift, Softmax, Threshold)
 _KEEP_LEVELS = (MaxPool2d, ChannelPermute, ChannelSelect, Flatten)
 
 

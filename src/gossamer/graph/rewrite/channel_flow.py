@@ -19,6 +19,7 @@ from gossamer.graph.ops import (
     Concat,
     Conv2d,
     Flatten,
+    KWinners,
     Linear,
     LocalResponseNorm,
     Multiply,
@@ -141,6 +142,8 @@ def _reads(
             return [read]
         case LocalResponseNorm() | Softmax():
             return [np.full(len(out), out.any())]
+        case KWinners(over=over) if over != "map":
+            return [np.full(len(out), out.any())]
         case Flatten():
             pixels = out.reshape(channels[node.inputs[0]], -1)
             return [np.asarray(pixels.any(axis=1))]
@@ -167,6 +170,8 @@ def _agree(graph: Graph, node: Node, drop: Masks) -> None:
         case Conv2d() if not is_depthwise(node.op, graph.weight_shapes(node)["weight"]):
             out[:] = first[:] = False
         case ChannelSelect() | LocalResponseNorm() | Softmax():
+            out[:] = first[:] = False
+        case KWinners(over=over) if over != "map":
             out[:] = first[:] = False
         case Concat():
             ends = np.cumsum([len(drop[name]) for name in node.inputs])

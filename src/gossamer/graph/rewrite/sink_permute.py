@@ -15,11 +15,13 @@ from gossamer.graph.ops import (
     Conv2d,
     Flatten,
     GlobalAvgPool,
+    KWinners,
     Linear,
     MaxPool2d,
     Quantise,
     ScaleShift,
     Shape,
+    Threshold,
 )
 from gossamer.graph.rewrite.edit import Draft
 from gossamer.graph.verify import infer_shapes
@@ -58,6 +60,10 @@ def _step(draft: Draft, name: str, shapes: Mapping[str, Shape]) -> bool:
             return False
         case ScaleShift():
             reader = draft.reorder(reader, ("scale", "shift"), np.argsort(order))
+        case Threshold():
+            reader = draft.reorder(reader, ("threshold",), np.argsort(order))
+        case KWinners(over="map"):
+            pass
         case Activation() | MaxPool2d() | AvgPool2d() | GlobalAvgPool() | Quantise():
             pass
         case Flatten():

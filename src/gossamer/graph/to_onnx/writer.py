@@ -19,6 +19,7 @@ from gossamer.graph.ops import (
     Conv2d,
     Flatten,
     GlobalAvgPool,
+    KWinners,
     Linear,
     LocalResponseNorm,
     MaxPool2d,
@@ -26,8 +27,10 @@ from gossamer.graph.ops import (
     Quantise,
     ScaleShift,
     Softmax,
+    Threshold,
 )
 from gossamer.graph.to_onnx.levels import bias_grid, onnx_levels, weight_grid
+from gossamer.graph.to_onnx.winners import keep_winners
 from gossamer.graph.verify import infer_shapes
 
 if TYPE_CHECKING:
@@ -45,12 +48,14 @@ class Writer:
         self._owner = "output"
         self._named: set[str] = set()
 
-    def add(self, kind: str, inputs: Sequence[str], output: str, **attributes: Any) -> None:
+    def add(self, kind: str, inputs: Sequence[str], *outputs: str, **attributes: Any) -> None:
         """Add one ONNX node, named after the graph's node that it belongs to."""
         name = f"{self._owner}/{kind.lower()}" if self._owner in self._named else self._owner
+        while name in self._named:
+            name += "_"
         self._named.add(name)
         self.nodes.append(
-            self.onnx.helper.make_node(kind, inputs, [output], name=name, **attributes)
+            self.onnx.helper.make_node(kind, inputs, outputs, name=name, **attributes)
         )
 
     def initialiser(self, name: str, array: np.ndarray) -> str:
@@ -121,6 +126,10 @@ class Writer:
                 self.add("Add", [scaled, self.named_weight(node, "shift", shape)], output)
             case Activation(function):
                 self._activate(inputs[0], function, output)
+            case Threshold():
+                self._threshold(node, inputs[0], output)
+            case KWinners() as op:
+                keep_winners(self, inputs[0], op, output)
             case MaxPool2d() as op:
                 self.add("MaxPool", inputs, output, dilations=op.dilation, **_window(op))
             case AvgPool2d() as op:
@@ -148,6 +157,18 @@ class Writer:
                 self._quantise(inputs[0], op, output)
             case Flatten():
                 self.add("Flatten", inputs, output, axis=1)
+
+    def _threshold(self, node: Node, source: str, output: str) -> None:
+        """Cut off what is low; of one threshold for all channels ONNX has an operator."""
+        thresholds = self.weight(node, "threshold")
+        if (thresholds == thresholds[0]).all():
+            self.add("ThresholdedRelu", [source], output, alpha=float(thresholds[0]))
+            return
+        shape = (-1,) + (1,) * (len(self.shapes[source]) - 2)
+        limit = self.named_weight(node, "threshold", shape)
+        zero = self.initialiser("threshold/zero", np.zeros((), np.float32))
+        self.add("LessOrEqual", [source, limit], f"{output}/low")
+        self.add("Where", [f"{output}/low", zero, source], output)
 
     def _select(self, source: str, order: Sequence[int], output: str) -> None:
         """Pick channels; a channel of zeros is put behind the others for −1."""
