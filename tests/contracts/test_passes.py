@@ -11,6 +11,7 @@ from torch import nn
 from gossamer.compress.chains import chains, weighted_paths
 from gossamer.compress.compress import compress
 from gossamer.compress.contract import Context
+from gossamer.compress.modules import described
 from gossamer.compress.recipe import recipe_from_text, recipe_to_text
 from gossamer.compress.registry import PASSES
 from gossamer.compress.resume import PassStore
@@ -20,6 +21,9 @@ from gossamer.nets.blocks.shuffle import ChannelShuffle
 from gossamer.nets.create import create_model
 from gossamer.train.data import load_data
 from gossamer.train.recipe import Recipe
+
+REPLACING = {"truncate-activations", "k-winners"}
+"""Passes that put other activations in the places of those that were there."""
 
 pytestmark = pytest.mark.parametrize("name", list(PASSES))
 
@@ -48,14 +52,14 @@ def short(name: str, epochs: int):
 
 
 def check_modules(before: nn.Module, after: nn.Module) -> None:
-    """Check that layers are what they were, or chains of plain layers."""
-    made = chains(weighted_paths(before), after)
-    inside = tuple(f"{path}." for path in made) or ("-",)
+    """Check that layers are what they were, or chains of plain layers, or of those in a table."""
+    made, put = chains(weighted_paths(before), after), described(after)
+    inside = tuple(f"{path}." for path in (*made, *put)) or ("-",)
     types = {path: type(module) for path, module in before.named_modules()}
     for path, module in after.named_modules():
         if path.startswith(inside):
             assert type(module) in (nn.Conv2d, nn.Linear, ChannelShuffle)
-        elif path not in made:
+        elif path not in made and path not in put:
             assert type(module) is types[path]
     keys = [[key for key in m.state_dict() if not key.startswith(inside)] for m in (before, after)]
     assert keys[0] == keys[1]
@@ -76,6 +80,7 @@ def test_gives_a_plain_module_and_leaves_the_parent(name, epochs, model, data, e
     assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
     assert type(result.model) is type(model)
     check_modules(model, result.model)
+    assert bool(described(result.model)) == (name in REPLACING)
     assert torch.isfinite(result.model(example)).all()
     assert not torch.equal(result.model(example), model(example))
     entry = result.ledger.entries[0]

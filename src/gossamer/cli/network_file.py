@@ -51,6 +51,7 @@ class NetworkFile:
 def save_network(path: str | Path, file: NetworkFile) -> None:
     """Write a network; replaces the file in one step."""
     from gossamer.compress.chains import chains, weighted_paths
+    from gossamer.compress.modules import described, replaced
     from gossamer.compress.widths import changed, numbers
     from gossamer.nets.create import create_model
     from gossamer.train.checkpoint import write_tensors
@@ -62,6 +63,7 @@ def save_network(path: str | Path, file: NetworkFile) -> None:
         "record": file.record.to_dict() if file.record else None,
         "widths": changed(numbers(fresh), numbers(file.model)),
         "chains": chains(weighted_paths(fresh), file.model),
+        "modules": replaced(described(fresh), described(file.model)),
     }
     write_tensors(path, file.model.state_dict(), notes)
 
@@ -75,6 +77,7 @@ def load_network(name_or_path: str, weights: str | Path | None = None) -> Networ
         UnknownNameError: if there is no such network.
     """
     from gossamer.compress.chains import rebuild
+    from gossamer.compress.modules import put_back
     from gossamer.compress.quantise.layers import restore_layers
     from gossamer.compress.widths import resize
     from gossamer.nets.create import create_model
@@ -88,6 +91,8 @@ def load_network(name_or_path: str, weights: str | Path | None = None) -> Networ
     if notes.get("chains"):
         rebuild(model, tensors, notes["chains"], where=path)
     restore_layers(model, tensors, where=path)
+    if notes.get("modules"):
+        put_back(model, notes["modules"], where=path)
     if notes.get("widths"):
         resize(model, tensors, notes["widths"], where=path)
     try:

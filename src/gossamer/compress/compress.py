@@ -15,7 +15,7 @@ from gossamer.compress.contract import Context, Pass
 from gossamer.compress.ledger import Ledger, LedgerEntry
 from gossamer.compress.measure import Measurement, measure
 from gossamer.compress.recipe import load_recipe
-from gossamer.compress.recover import reestimate_norms
+from gossamer.compress.recover import recover
 from gossamer.compress.resume import PassStore
 from gossamer.errors import PassError
 from gossamer.graph.export import export
@@ -58,7 +58,8 @@ def compress(
 
     All passes are checked before the first one starts, and the network is exported and compared
     with its graph before and after (`gossamer.export`). After each pass the statistics of batch
-    norms are estimated anew, if there is data.
+    norms are estimated anew, if there is data; a network without batch norms that was not trained
+    gets the means of its layers' outputs back (`gossamer.compress.recover`).
 
     Args:
         model: from (N, C, H, W) to logits (N, classes).
@@ -68,8 +69,9 @@ def compress(
         evaluate: accuracy of a model, 0…1; on the test split of `data` unless given.
         progress: show bars on a terminal.
         seed: of everything random.
-        checkpoint: folder for the network after each finished pass.
-        resume: skip the passes that are finished there.
+        checkpoint: folder for the network after each finished pass, and for the trainings of the
+            next one after each epoch.
+        resume: skip what is finished there.
         time_ms: what a module takes on an input (1, C, H, W) or (1, F), for passes that are told to
             choose by time: compiled by this package, for example.
 
@@ -91,8 +93,9 @@ def compress(
         0.5
     """
     passes = load_recipe(recipe)
-    context = Context(example_inputs, data, seed, progress, time_ms)
     model = deepcopy(model).cpu().eval()
+    parent = deepcopy(model).requires_grad_(False)
+    context = Context(example_inputs, data, seed, progress, time_ms, parent=parent)
     for step in passes:
         step.check(model, context)
     export(model, example_inputs)  # what cannot be exported is said before hours of training
@@ -105,6 +108,10 @@ def compress(
     entries = store.restore(model) if store is not None and resume else ()
     for index in range(len(entries), len(passes)):
         previous = entries[-1] if entries else None
+        if store is not None:
+            if not resume:
+                store.forget_trainings(index)
+            context = replace(context, checkpoints=store.trainings(index))
         model, entry = _run(passes[index], model, context, evaluate, previous)
         if store is not None:
             store.save(index, model, entry)
@@ -130,7 +137,7 @@ def _run(
     told: dict[str, float | str] = {}
     model = step.apply(model, replace(context, tell=told.__setitem__)).eval()
     if context.data is not None:
-        reestimate_norms(model, context.data.train, seed=context.seed)
+        recover(model, context.data.train, None if _trained(step) else context.parent, context.seed)
     after, accuracy_after = _judge(model, context, evaluate)
     entry = LedgerEntry(
         name=step.name,
@@ -144,6 +151,11 @@ def _run(
         notes={key: said for key, said in told.items() if isinstance(said, str)},
     )
     return model, entry
+
+
+def _trained(step: Pass) -> bool:
+    training = getattr(step, "training", None)
+    return training is None or training.epochs > 0
 
 
 def _judge(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar, Protocol
 
 from torch import Tensor, nn
@@ -29,6 +30,10 @@ class Context:
         time_ms: of a module on an input (1, C, H, W) or (1, F), for passes that choose by time.
         tell: takes what a pass found while it worked: a number under the name that it is to have
             in the ledger beside what was asked, or a sentence under the name of a layer.
+        parent: the network as it was before the first pass, for teaching and comparing; it is not
+            to be changed.
+        checkpoints: a file for each training of the pass, in order, so that it can be resumed;
+            `gossamer.compress.train_on.train_on` uses them.
     """
 
     example_inputs: Tensor
@@ -37,6 +42,8 @@ class Context:
     progress: bool = True
     time_ms: Callable[[nn.Module, Tensor], float] | None = None
     tell: Callable[[str, float | str], None] = _unheard
+    parent: nn.Module | None = None
+    checkpoints: Iterator[Path] | None = None
 
 
 class Pass(Protocol):

@@ -1,4 +1,4 @@
-"""Re-estimation of batch norm statistics: the cheapest repair after weights were changed."""
+"""The cheapest repair after weights were changed: statistics, of norms or of layers themselves."""
 
 from __future__ import annotations
 
@@ -6,9 +6,35 @@ import numpy as np
 import torch
 from torch import nn
 
+from gossamer.compress.statistics import match_statistics
 from gossamer.train.data import Split
 
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+
+
+def recover(
+    model: nn.Module, split: Split, parent: nn.Module | None = None, seed: int = 0
+) -> nn.Module:
+    """Do what `compress` does after every pass.
+
+    The statistics of batch norms are estimated anew. Where there are none, and the parent is given,
+    biases give each layer's outputs the parent's means back (`match_statistics`), which changes no
+    weight.
+
+    Args:
+        model: changed in place.
+        split: where the images are drawn from.
+        parent: the network before the first pass; None if the network was trained since.
+        seed: of the draw.
+
+    Returns:
+        The same model.
+    """
+    if any(isinstance(module, _NORMS) for module in model.modules()):
+        return reestimate_norms(model, split, seed=seed)
+    if parent is not None:
+        match_statistics(model, parent, split, scale=False, seed=seed)
+    return model
 
 
 def reestimate_norms(

@@ -1,9 +1,11 @@
-"""Finished passes on disk, so that an interrupted compression goes on where it stood."""
+"""Finished passes, and trainings of the next, on disk: an interrupted compression goes on there."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Sequence
+from itertools import count
 from pathlib import Path
 
 from torch import nn
@@ -11,6 +13,7 @@ from torch import nn
 from gossamer.compress.chains import chains, rebuild, weighted_paths
 from gossamer.compress.contract import Pass
 from gossamer.compress.ledger import LedgerEntry
+from gossamer.compress.modules import described, put_back, replaced
 from gossamer.compress.quantise.layers import restore_layers
 from gossamer.compress.recipe import recipe_to_dict
 from gossamer.compress.widths import changed, numbers, resize
@@ -19,10 +22,11 @@ from gossamer.train.checkpoint import read_tensors, write_tensors
 
 
 class PassStore:
-    """A folder with one safetensors file a finished pass.
+    """A folder with one safetensors file a finished pass, and one a training of an unfinished one.
 
-    Each file states the passes up to its own, the seed, and a fingerprint of the network that the
-    compression began with, so that nothing is mixed up.
+    Each file of a pass states the passes up to its own, the seed, and a fingerprint of the network
+    that the compression began with, so that nothing is mixed up. Trainings have a digest of the
+    same in their names; they go when their pass is finished.
 
     Args:
         folder: made when the first pass is stored.
@@ -35,13 +39,28 @@ class PassStore:
         self.folder, self.recipe, self.seed = folder, recipe, seed
         self.parent, self.numbers = _fingerprint(model), numbers(model)
         self.layers = weighted_paths(model)
+        self.modules = described(model)
 
     def save(self, index: int, model: nn.Module, entry: LedgerEntry) -> None:
         """Store the network after pass `index`."""
         widths = changed(self.numbers, numbers(model))
         shape = {"widths": widths, "chains": chains(self.layers, model)}
         notes = {**self._origin(index), "entry": entry.to_dict(), **shape}
+        notes["modules"] = replaced(self.modules, described(model))
         write_tensors(self._path(index), model.state_dict(), notes)
+        self.forget_trainings(index)
+
+    def trainings(self, index: int) -> Iterator[Path]:
+        """Yield a file for each training of pass `index`, in order."""
+        origin = json.dumps(self._origin(index), sort_keys=True)
+        digest = hashlib.sha256(origin.encode()).hexdigest()[:12]
+        name = self._path(index).stem
+        return (self.folder / f"{name}.training-{n}-{digest}.safetensors" for n in count())
+
+    def forget_trainings(self, index: int) -> None:
+        """Remove the files of the trainings of pass `index`."""
+        for path in self.folder.glob(f"{self._path(index).stem}.training-*.safetensors"):
+            path.unlink()
 
     def restore(self, model: nn.Module) -> tuple[LedgerEntry, ...]:
         """Load the last finished pass into the model and return the entries so far.
@@ -51,7 +70,7 @@ class PassStore:
             DataError: if a file is damaged.
         """
         entries: list[LedgerEntry] = []
-        tensors, widths, links = None, {}, {}
+        tensors, widths, links, modules = None, {}, {}, {}
         while len(entries) < len(self.recipe) and (path := self._path(len(entries))).exists():
             tensors, notes = read_tensors(path)
             if {key: notes.get(key) for key in self._origin(0)} != self._origin(len(entries)):
@@ -61,10 +80,12 @@ class PassStore:
                     hint="remove the folder, or compress without resume",
                 )
             widths, links = notes.get("widths", {}), notes.get("chains", {})
+            modules = notes.get("modules", {})
             entries.append(LedgerEntry.from_dict(notes["entry"]))
         if tensors is not None:
             rebuild(model, tensors, links, where=self.folder)
             restore_layers(model, tensors, where=self.folder)
+            put_back(model, modules, where=self.folder)
             resize(model, tensors, widths, where=self.folder).load_state_dict(tensors)
         return tuple(entries)
 

@@ -38,8 +38,8 @@ def export(
     The comparison runs the interpreter and the module on the example, on random data in another
     batch size, and, where picture sizes are free, at another one; outputs may differ by 1e-5 of the
     largest value, or by what float32 costs the module itself. Where a network rounds to levels
-    or sets what is low to zero, what lies on the edge may fall to either side. If only the other picture size differs, the
-    graph is returned with its picture size fixed.
+    or sets what is low to zero, what lies on the edge may fall to either side. If only the other
+    picture size differs, the graph is returned with its picture size fixed.
 
     Args:
         model: any module of supported operators; left as it is: mode, device and gradients.

@@ -13,9 +13,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from gossamer.graph.check import TOLERANCE, distance
-from gossamer.graph.graph import Graph
+from gossamer.graph.graph import Graph, Node
 from gossamer.graph.interpret import interpret
-from gossamer.graph.graph import Node
 from gossamer.graph.ops import KWinners, Quantise, Threshold
 
 JUMPS = (KWinners, Quantise, Threshold)

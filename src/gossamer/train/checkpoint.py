@@ -1,4 +1,4 @@
-"""A training checkpoint: one safetensors file, weights and optimiser tensors, the rest as JSON.
+"""A training checkpoint: one safetensors file, tensors of all that has a state, the rest as JSON.
 
 The JSON text stands in the file's own metadata, so that one rename replaces both together. There
 is no generator state to save: order, augmentation and dropout of an epoch follow from the seed and
@@ -8,7 +8,7 @@ the epoch's number alone.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -20,8 +20,9 @@ from gossamer.errors import DataError
 from gossamer.replacing import replacing
 from gossamer.train.history import EpochRecord
 from gossamer.train.recipe import Recipe
+from gossamer.train.step import AfterStep, Stateful
 
-_MODEL, _OPTIMISER = "model.", "optimiser."
+_MODEL, _OPTIMISER, _AFTER = "model.", "optimiser.", "after_step."
 
 
 @dataclass(frozen=True)
@@ -65,10 +66,17 @@ def read_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict]:
 
 
 def save_checkpoint(
-    path: str | Path, state: Checkpoint, model: nn.Module, optimiser: optim.Optimizer
+    path: str | Path,
+    state: Checkpoint,
+    model: nn.Module,
+    optimiser: optim.Optimizer,
+    after_step: Sequence[AfterStep] = (),
 ) -> None:
     """Write a checkpoint file."""
     tensors = {_MODEL + key: value for key, value in model.state_dict().items()}
+    for number, call in enumerate(after_step):
+        if isinstance(call, Stateful):
+            tensors |= {f"{_AFTER}{number}.{k}": v for k, v in call.state_dict().items()}
     for name, parameter in model.named_parameters():
         for key, value in optimiser.state[parameter].items():
             if isinstance(value, Tensor):
@@ -76,25 +84,36 @@ def save_checkpoint(
     write_tensors(path, tensors, asdict(state))
 
 
-def load_checkpoint(path: str | Path, model: nn.Module, optimiser: optim.Optimizer) -> Checkpoint:
-    """Put a checkpoint's tensors into model and optimiser, and return where the training stood.
+def load_checkpoint(
+    path: str | Path,
+    model: nn.Module,
+    optimiser: optim.Optimizer,
+    after_step: Sequence[AfterStep] = (),
+) -> Checkpoint:
+    """Put a checkpoint's tensors to where they came from, and return where the training stood.
 
     Raises:
         DataError: if the file cannot be read or belongs to another network.
     """
     tensors, notes = read_tensors(path)
-    weights = {k.removeprefix(_MODEL): v for k, v in tensors.items() if k.startswith(_MODEL)}
+    weights = _part(tensors, _MODEL)
     try:
         recipe = Recipe.from_dict(notes["recipe"])
         history = tuple(EpochRecord(**record) for record in notes["history"])
         model.load_state_dict(weights)
+        for number, call in enumerate(after_step):
+            if isinstance(call, Stateful):
+                call.load_state_dict(_part(tensors, f"{_AFTER}{number}."))
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise DataError("the checkpoint is of another network", where=path, got=error) from None
     parameters = dict(model.named_parameters())
-    for label, value in tensors.items():
-        if label.startswith(_OPTIMISER):
-            name, key = label.removeprefix(_OPTIMISER).rsplit(".", 1)
-            # Adam keeps its step counter on the CPU; everything shaped like the weight follows it.
-            home = parameters[name].device if value.ndim else value.device
-            optimiser.state[parameters[name]][key] = value.to(home)
+    for label, value in _part(tensors, _OPTIMISER).items():
+        name, key = label.rsplit(".", 1)
+        # Adam keeps its step counter on the CPU; everything shaped like the weight follows it.
+        home = parameters[name].device if value.ndim else value.device
+        optimiser.state[parameters[name]][key] = value.to(home)
     return Checkpoint(recipe, history)
+
+
+def _part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

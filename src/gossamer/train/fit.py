@@ -16,7 +16,7 @@ from gossamer.train.checkpoint import Checkpoint, load_checkpoint, save_checkpoi
 from gossamer.train.data import Data
 from gossamer.train.evaluate import accuracy
 from gossamer.train.history import EpochRecord
-from gossamer.train.loss import classification_loss
+from gossamer.train.loss import classification_loss, distillation_loss
 from gossamer.train.progress import track
 from gossamer.train.recipe import Recipe
 from gossamer.train.registry import AUGMENTS, OPTIMISERS, SCHEDULES
@@ -32,6 +32,8 @@ def fit(
     resume: bool = False,
     progress: bool = True,
     after_step: Sequence[AfterStep] = (),
+    penalties: Sequence[Callable[[], torch.Tensor]] = (),
+    teacher: nn.Module | None = None,
     on_epoch: Callable[[EpochRecord], object] | None = None,
 ) -> nn.Module:
     """Train a network in place.
@@ -48,15 +50,17 @@ def fit(
         checkpoint: file to write after each epoch.
         resume: go on from that file if it exists.
         progress: show a bar on a terminal.
-        after_step: called in order after every optimiser step.
+        after_step: called in order after every optimiser step; what is `Stateful` is resumed, too.
+        penalties: called after every forward pass; what they return is added to the loss.
+        teacher: from images to logits, as the model; for recipes that distil.
         on_epoch: called with each epoch's record; when resuming, with the earlier ones first.
 
     Returns:
         The same model, on the CPU, in evaluation mode.
 
     Raises:
-        SpecError: if `resume` is asked without a file, the checkpoint follows another recipe, or
-            the processes do not divide the batch.
+        SpecError: if `resume` is asked without a file, the checkpoint follows another recipe, the
+            recipe distils and there is no teacher, or the processes do not divide the batch.
         DataError: if the checkpoint cannot be read.
 
     Examples:
@@ -71,8 +75,10 @@ def fit(
     recipe = recipe or Recipe()
     if resume and checkpoint is None:
         raise SpecError("nothing to resume from", hint="give the checkpoint file")
+    if recipe.distil and teacher is None:
+        raise SpecError("distillation needs a teacher", where="recipe: distil", got=recipe.distil)
     on_epoch = on_epoch or (lambda record: None)
-    loop = _Loop(model, data, recipe, tuple(after_step))
+    loop = _Loop(model, data, recipe, tuple(after_step), tuple(penalties), teacher)
     history = loop.restore(Path(checkpoint)) if resume and checkpoint else ()
     for record in history:
         on_epoch(record)
@@ -86,7 +92,8 @@ def fit(
             record = loop.run_epoch(epoch)
             history = (*history, record)
             if checkpoint is not None and loop.is_main:
-                save_checkpoint(checkpoint, Checkpoint(recipe, history), model, loop.optimiser)
+                state = Checkpoint(recipe, history)
+                save_checkpoint(checkpoint, state, model, loop.optimiser, loop.after_step)
             on_epoch(record)
             advance(f"loss {record.loss:.3f}, accuracy {record.accuracy:.1%}")
     return model.to("cpu").eval()
@@ -96,11 +103,18 @@ class _Loop:
     """Model, optimiser and data of one training, on this process's device."""
 
     def __init__(
-        self, model: nn.Module, data: Data, recipe: Recipe, after_step: tuple[AfterStep, ...]
+        self,
+        model: nn.Module,
+        data: Data,
+        recipe: Recipe,
+        after_step: tuple[AfterStep, ...],
+        penalties: tuple[Callable[[], torch.Tensor], ...],
+        teacher: nn.Module | None,
     ) -> None:
         self.accelerator = Accelerator()
         self.model, self.data, self.recipe = model, data, recipe
-        self.after_step = after_step
+        self.after_step, self.penalties = after_step, penalties
+        self.teacher = teacher.to(self.accelerator.device).eval() if teacher is not None else None
         self.batch_size = min(recipe.batch_size, len(data.train))
         if self.batch_size % self.accelerator.num_processes:
             raise SpecError(
@@ -121,7 +135,7 @@ class _Loop:
         """Load a checkpoint, if there is one, and return its history."""
         if not path.exists():
             return ()
-        state = load_checkpoint(path, self.model, self.optimiser)
+        state = load_checkpoint(path, self.model, self.optimiser, self.after_step)
         if state.recipe != self.recipe:
             raise SpecError("the checkpoint follows another recipe", where=path, got=state.recipe)
         return state.history
@@ -165,14 +179,25 @@ class _Loop:
         for group in self.optimiser.param_groups:
             group["lr"] = self.learning_rate(index)
         self.optimiser.zero_grad()
-        outputs = self.parallel(images)
-        smoothing = self.recipe.label_smoothing
-        loss = classification_loss(outputs, labels, label_smoothing=smoothing)
+        loss = self.loss(images, labels)
         self.accelerator.backward(loss)
         self.optimiser.step()
         for call in self.after_step:
             call(Step(self.model, self.optimiser, index, self.total))
         return loss.detach()
+
+    def loss(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Return what a step minimises: answers, a teacher's answers, penalties."""
+        recipe, outputs = self.recipe, self.parallel(images)
+        loss = classification_loss(outputs, labels, label_smoothing=recipe.label_smoothing)
+        if recipe.distil and self.teacher is not None:
+            with torch.no_grad():
+                answers = self.teacher(images)
+            taught = distillation_loss(outputs, answers, recipe.temperature)
+            loss = (1 - recipe.distil) * loss + recipe.distil * taught
+        for penalty in self.penalties:
+            loss = loss + penalty()
+        return loss
 
     def learning_rate(self, index: int) -> float:
         """Return the rate of one step: linear warm-up times the schedule."""

@@ -19,6 +19,8 @@ _RANGES = {
     "weight_decay": (0, inf),
     "warmup": (0, inf),
     "label_smoothing": (0, 1),
+    "distil": (0, 1),
+    "temperature": (1e-3, 1e3),
     "seed": (0, 2**63 - 1),
 }
 _NAMES = {"optimiser": OPTIMISERS, "schedule": SCHEDULES, "augment": AUGMENTS}
@@ -38,6 +40,9 @@ class Recipe:
         schedule: "cosine" to zero, "step" (÷10 at 1/2, 3/4 and 7/8) or "constant".
         warmup: epochs of linear rise from zero, ≥ 0.
         label_smoothing: 0…1.
+        distil: share of the loss that is distance from a teacher's answers, 0…1; where a network
+            is compressed, the teacher is the network as it came in.
+        temperature: by which both divide their logits for that, > 0.
         augment: "none", "shift" (by up to one pixel) or "crop-mirror" (shift by up to four
             pixels, mirror half).
         seed: of order, augmentation and dropout.
@@ -62,6 +67,8 @@ class Recipe:
     label_smoothing: float = 0.1
     augment: str = "shift"
     seed: int = 0
+    distil: float = 0.0
+    temperature: float = 4.0
 
     def __post_init__(self) -> None:
         for name, (low, high) in _RANGES.items():

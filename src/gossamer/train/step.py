@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
-from torch import nn, optim
+from torch import Tensor, nn, optim
 
 
 @dataclass(frozen=True)
@@ -26,3 +27,17 @@ class Step:
 
 
 AfterStep = Callable[[Step], None]
+"""What a training calls after each step; if it is `Stateful`, checkpoints hold its state."""
+
+
+@runtime_checkable
+class Stateful(Protocol):
+    """What remembers something from step to step, apart from the network and the optimiser."""
+
+    def state_dict(self) -> Mapping[str, Tensor]:
+        """Return what to store."""
+        ...
+
+    def load_state_dict(self, state: Mapping[str, Tensor], /) -> object:
+        """Take what was stored."""
+        ...

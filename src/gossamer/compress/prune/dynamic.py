@@ -32,6 +32,7 @@ from gossamer.train.recipe import Recipe
 from gossamer.train.step import Step
 
 GROWTHS = ("gradient", "random")
+_GENERATOR = ".generator"  # no layer has this name
 
 _TRAINING = Recipe(epochs=20, learning_rate=0.05)
 
@@ -133,6 +134,15 @@ class _Mover:
             fraction = drop_fraction(self.options.drop, done / stop)
             for name, layer in self.layers.items():
                 self._move(name, layer.weight, fraction, step.optimiser)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Return what to store in a checkpoint."""
+        return {**self.masks, _GENERATOR: self.generator.get_state()}
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Take what was stored."""
+        self.masks = {name: value for name, value in state.items() if name != _GENERATOR}
+        self.generator.set_state(state[_GENERATOR])
 
     def _move(self, name: str, weight: Tensor, fraction: float, optimiser: optim.Optimizer) -> None:
         mask, allowed = (m[name].to(weight.device) for m in (self.masks, self.allowed))

@@ -131,6 +131,17 @@ class _Pruner:
             }
         apply_masks(self.layers, self.masks)
 
+    def state_dict(self) -> dict[str, Tensor]:
+        """Return what to store in a checkpoint."""
+        masks = {f"mask.{name}": mask for name, mask in self.masks.items()}
+        return masks | {f"removed.{name}": values for name, values in self.removed.items()}
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Take what was stored."""
+        parts = {k: (*k.split(".", 1), v) for k, v in state.items()}.values()
+        self.masks = {name: value for kind, name, value in parts if kind == "mask"}
+        self.removed = {name: value for kind, name, value in parts if kind == "removed"}
+
     def _bring_back(self) -> None:
         """Give removed weights the values that they had; where they are masked they are zero."""
         with torch.no_grad():

@@ -145,6 +145,14 @@ class _Early:
         if step.index + 1 == round(self.fraction * step.total):
             self.state = _copy(step.model)
 
+    def state_dict(self) -> Mapping[str, Tensor]:
+        """Return what to store in a checkpoint."""
+        return self.state
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Take what was stored."""
+        self.state = dict(state)
+
 
 def _copy(model: nn.Module) -> dict[str, Tensor]:
     return {key: value.detach().cpu().clone() for key, value in model.state_dict().items()}

@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 from gossamer.train.step import Step
 
+_STATE = ("real", "alive", "shown")
+
 Rounding = Callable[[Tensor], Tensor]
 """Real weights → the values that they stand for, of the same shape."""
 
@@ -59,6 +61,20 @@ class StraightThrough:
         """Move the real weights as the rounded ones were moved, and round again."""
         for held in self._held:
             held.follow()
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Return what to store in a checkpoint."""
+        return {
+            f"{number}.{key}": getattr(held, key)
+            for number, held in enumerate(self._held)
+            for key in _STATE
+        }
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Take what was stored."""
+        for number, held in enumerate(self._held):
+            for key in _STATE:
+                setattr(held, key, state[f"{number}.{key}"])
 
 
 @dataclass(eq=False)

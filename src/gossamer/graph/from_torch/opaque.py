@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from gossamer.graph.from_torch.builder import Call
 from gossamer.graph.ops import KWinners, LocalResponseNorm
 from gossamer.nets.blocks import winners
+from gossamer.nets.blocks.threshold import FUNCTIONS
 
 
 @torch.library.custom_op("gossamer::local_response_norm", mutates_args=())
@@ -46,9 +47,10 @@ class _WholeWinners(nn.Module):
     def __init__(self, found: winners.KWinners) -> None:
         super().__init__()
         self.density, self.over = found.density, found.over
+        self.function = FUNCTIONS[found.function]
 
     def forward(self, x: Tensor) -> Tensor:
-        return _k_winners(x, self.density, self.over)
+        return _k_winners(self.function(x), self.density, self.over)
 
 
 _WHOLE: Mapping[type[nn.Module], Callable[[Any], nn.Module]] = {

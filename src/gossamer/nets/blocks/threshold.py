@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -47,7 +48,11 @@ class Truncated(nn.Module):
     threshold: Tensor
 
     def __init__(
-        self, function: str = "relu", threshold: float | Tensor = 0.0, *, shifted: bool = False
+        self,
+        function: str = "relu",
+        threshold: float | Sequence[float] | Tensor = 0.0,
+        *,
+        shifted: bool = False,
     ) -> None:
         super().__init__()
         given = torch.as_tensor(threshold, dtype=torch.float32).detach().clone()
@@ -69,6 +74,11 @@ class Truncated(nn.Module):
         if self.shifted:
             return torch.relu(activated - threshold)
         return torch.where(activated <= threshold, 0.0, activated)  # so that NaN stays
+
+    def options(self) -> dict[str, Any]:
+        """Return what the constructor takes, as plain data."""
+        threshold = self.threshold.tolist()
+        return {"function": self.function, "threshold": threshold, "shifted": self.shifted}
 
     def extra_repr(self) -> str:
         """Say what is cut off."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
 from gossamer.counts import winner_count
 from gossamer.errors import SpecError
+from gossamer.nets.blocks.threshold import FUNCTIONS
 
 COMPETITIONS = ("channels", "map", "image")
 
@@ -23,6 +26,8 @@ class KWinners(nn.Module):
     Args:
         density: 0 < density ≤ 1.
         over: "channels" of each pixel, pixels of each channel's "map", or all of an "image".
+        function: applied before, a name in `gossamer.nets.blocks.threshold.FUNCTIONS`. Behind a
+            ReLU, fewer than k may be left.
 
     Raises:
         SpecError: if an option is out of range.
@@ -32,23 +37,28 @@ class KWinners(nn.Module):
         [[3.0, 0.0, 0.0, 3.0]]
     """
 
-    def __init__(self, density: float, over: str = "channels") -> None:
+    def __init__(self, density: float, over: str = "channels", function: str = "identity") -> None:
         super().__init__()
-        if not 0 < density <= 1 or over not in COMPETITIONS:
+        if not 0 < density <= 1 or over not in COMPETITIONS or function not in FUNCTIONS:
             raise SpecError(
                 "k winners: an option is out of range",
-                got=(density, over),
-                expected=f"0 < density ≤ 1, one of {COMPETITIONS}",
+                got=(density, over, function),
+                expected=f"0 < density ≤ 1, one of {COMPETITIONS}, one of {list(FUNCTIONS)}",
             )
-        self.density, self.over = float(density), over
+        self.density, self.over, self.function = float(density), over, function
 
     def forward(self, x: Tensor) -> Tensor:
         """Return a tensor of the same shape, (N, C, H, W) or (N, F)."""
-        return k_winners(x, self.density, self.over)
+        return k_winners(FUNCTIONS[self.function](x), self.density, self.over)
+
+    def options(self) -> dict[str, Any]:
+        """Return what the constructor takes, as plain data."""
+        return {"density": self.density, "over": self.over, "function": self.function}
 
     def extra_repr(self) -> str:
         """Say who competes."""
-        return f"density={self.density:g}, over={self.over}"
+        before = "" if self.function == "identity" else f"{self.function}, "
+        return f"{before}density={self.density:g}, over={self.over}"
 
 
 def k_winners(x: Tensor, density: float, over: str) -> Tensor:

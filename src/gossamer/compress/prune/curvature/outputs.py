@@ -17,7 +17,12 @@ from gossamer.compress.prune.mask import apply_masks
 
 
 def fit_outputs(
-    layers: Layers, masks: Mapping[str, Tensor], evidence: Evidence, *, damping: float = DAMPING
+    layers: Layers,
+    masks: Mapping[str, Tensor],
+    evidence: Evidence,
+    *,
+    damping: float = DAMPING,
+    parent: nn.Module | None = None,
 ) -> None:
     """Give the survivors the values that bring each layer's outputs back, in place.
 
@@ -33,8 +38,10 @@ def fit_outputs(
         masks: by the same names, True where a weight may be nonzero.
         evidence: with data.
         damping: added to the diagonal of the second moments, as a fraction of its mean.
+        parent: the network whose outputs are fitted, with layers of the same shapes; the evidence's
+            model as it comes in unless given.
     """
-    dense = deepcopy(evidence.model)
+    dense = deepcopy(evidence.model if parent is None else parent)
     apply_masks(layers, masks)
     with torch.no_grad():
         for name, layer in layers.items():

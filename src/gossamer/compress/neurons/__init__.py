@@ -1,0 +1,1 @@
+"""Neuron sparseness: activations that are zero, made so by penalties, thresholds and k winners."""
