@@ -67,6 +67,8 @@ def put_back(model: nn.Module, stored: object, *, where: object) -> nn.Module:
     for path, own in items:
         parent, _, name = path.rpartition(".")
         try:
+            if not name:
+                raise ValueError("the network itself")
             options: dict[str, Any] = dict(own)
             old = model.get_submodule(path)
             new = made.setdefault(old, MODULES[options.pop("module")](**options))

@@ -38,7 +38,8 @@ class Repair:
 
     Args:
         reconstruct: whether layers are fitted to the parent's outputs.
-        statistics: "none", "means" (by biases alone) or "all" (deviations too, by weights).
+        statistics: "none", "means" (by biases alone) or "all" (deviations too, by weights; larger
+            outputs, so that where they are wrong they are wrong by more).
         images: training pictures to look at, at most, ≥ 1.
         include: regular expressions of layer names.
         exclude: regular expressions of layer names to leave alone.
@@ -48,7 +49,7 @@ class Repair:
     name: ClassVar[str] = "repair"
 
     reconstruct: bool = True
-    statistics: str = "all"
+    statistics: str = "means"
     images: int = 512
     include: tuple[str, ...] = (".*",)
     exclude: tuple[str, ...] = ()
@@ -91,7 +92,7 @@ class Repair:
         if self.reconstruct:
             evidence = Evidence(model, split, self.images, seed=context.seed)
             fit_outputs(alike, nonzero_masks(alike), evidence, parent=parent)
-            reestimate_norms(model, split, seed=context.seed)
+        reestimate_norms(model, split, seed=context.seed)
         if self.statistics != "none":
             scale, names = self.statistics == "all", list(alike)
             match_statistics(

@@ -205,3 +205,5 @@ def _close(layers: Layers) -> None:
     for layer in layers.values():
         layer.eval()
         remove_parametrizations(layer, "weight", leave_parametrized=True)
+        # The weight has come to stand behind the bias; states list them in this order.
+        layer.register_parameter("bias", layer._parameters.pop("bias"))
