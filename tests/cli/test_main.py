@@ -3,7 +3,9 @@ import pytest
 import gossamer
 from gossamer.cli import main as program
 
-VERBS = ("demo", "nets", "train", "compress", "export", "encode", "inspect", "run", "bench")
+VERBS = (
+    "demo", "nets", "train", "compress", "activations", "export", "encode", "inspect", "run", "bench",
+)  # fmt: skip
 
 
 def test_the_verbs_are_these(gossamer_program):

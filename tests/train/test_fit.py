@@ -125,3 +125,54 @@ def test_refuses_to_resume_wrongly(data, tmp_path):
 def test_divergence_is_named(data):
     with pytest.raises(DataError, match=r"epoch \d: the loss is not finite"):
         fit(network(), data, replace(RECIPE, learning_rate=1e30))
+
+
+def test_a_penalty_is_added_to_every_step(data):
+    model, seen = network(), []
+
+    def decay() -> torch.Tensor:
+        seen.append(model.training)
+        return 5 * model[5].weight.square().sum()
+
+    fit(model, data, replace(RECIPE, weight_decay=0.0), penalties=(decay,))
+    free = fit(network(), data, replace(RECIPE, weight_decay=0.0))
+    assert seen == [True] * 16
+    assert model[5].weight.norm() < 0.5 * free[5].weight.norm()
+
+
+def test_a_teacher_is_asked_in_evaluation_mode_and_left_as_it_was(data):
+    teacher = fit(network(), data, RECIPE)
+    before = weights(teacher)
+    taught = fit(network(), data, replace(RECIPE, distil=1.0), teacher=teacher.train())
+    assert same(weights(teacher), before)
+    x = data.test.batch(np.arange(20))[0]
+    assert (taught(x).argmax(1) == teacher.eval()(x).argmax(1)).float().mean() > 0.9
+    with pytest.raises(SpecError, match="distillation needs a teacher"):
+        fit(network(), data, replace(RECIPE, distil=0.5))
+
+
+def test_what_remembers_between_steps_is_resumed_too(data, tmp_path):
+    class Counter:
+        """Counts steps."""
+
+        def __init__(self) -> None:
+            self.steps = torch.zeros(1)
+
+        def __call__(self, step):
+            self.steps += 1
+
+        def state_dict(self):
+            return {"steps": self.steps}
+
+        def load_state_dict(self, state):
+            self.steps = state["steps"].clone()
+
+    path = tmp_path / "a.safetensors"
+    fit(network(), data, RECIPE, checkpoint=path, after_step=(lambda step: None, Counter()))
+    counter = Counter()
+    resumed = fit(
+        network(), data, RECIPE, checkpoint=path, resume=True,
+        after_step=(lambda step: None, counter),
+    )  # fmt: skip
+    assert counter.steps.item() == 16
+    assert not resumed.training

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from gossamer.train.loss import AUXILIARY_WEIGHT, classification_loss
+from gossamer.train.loss import AUXILIARY_WEIGHT, classification_loss, distillation_loss
 
 
 @pytest.fixture
@@ -48,3 +48,20 @@ def test_a_network_with_heads_trains():
     before = model.other.weight.detach().clone()
     fit(model, tiny_data, Recipe(epochs=1, batch_size=256), progress=False)
     assert not torch.equal(model.other.weight, before)
+
+
+def test_distillation_is_the_divergence_of_softened_answers_times_the_square_of_t():
+    own, teacher = torch.randn(2, 5, 7, generator=torch.Generator().manual_seed(0))
+    for t in (1.0, 4.0):
+        p, q = torch.softmax(teacher / t, 1), torch.softmax(own / t, 1)
+        expected = t**2 * (p * (p / q).log()).sum(1).mean()
+        torch.testing.assert_close(distillation_loss(own, teacher, t), expected)
+    assert distillation_loss((own, teacher), own, 2.0).item() == pytest.approx(0, abs=1e-6)
+
+
+def test_hot_distillation_compares_logits():
+    """Hinton et al., section 2.1: at high temperatures, half the mean squared difference / C."""
+    own, teacher = torch.randn(2, 5, 7, generator=torch.Generator().manual_seed(0)).double()
+    own, teacher = (x - x.mean(1, keepdim=True) for x in (own, teacher))
+    expected = (own - teacher).square().sum(1).mean() / 7 / 2
+    torch.testing.assert_close(distillation_loss(own, teacher, 1e3), expected, rtol=1e-2, atol=0)

@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from gossamer import __version__
+from gossamer.cli.activations import activations
 from gossamer.cli.bench import bench
 from gossamer.cli.bench_codec import bench_codec
 from gossamer.cli.bench_suite import bench_suite
@@ -50,6 +51,7 @@ for verb in (
     nets,
     train,
     compress,
+    activations,
     export,
     encode,
     inspect,

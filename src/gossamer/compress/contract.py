@@ -50,7 +50,8 @@ class Pass(Protocol):
     """A frozen dataclass of typed options, all with defaults; it leaves no wrapper in the model.
 
     A layer may become an `nn.Sequential` of plain convolutions, linear layers and channel shuffles
-    (`gossamer.compress.chains` stores those), everything else keeps its class.
+    (`gossamer.compress.chains` stores those), an activation one of `gossamer.compress.modules`;
+    everything else keeps its class.
     """
 
     name: ClassVar[str]

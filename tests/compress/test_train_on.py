@@ -16,7 +16,7 @@ from gossamer.compress.prune.gradual import GradualPrune
 from gossamer.compress.prune.hard_concrete import L0Prune
 from gossamer.compress.prune.lottery import LotteryTicket
 from gossamer.compress.repair import Repair
-from gossamer.compress.retrain import train_on
+from gossamer.compress.train_on import train_on
 from gossamer.train.recipe import Recipe
 
 TRAINING = Recipe(epochs=3, batch_size=20, learning_rate=0.02)
