@@ -15,6 +15,8 @@ from gossamer.compress.prune.dynamic import DynamicSparse
 from gossamer.compress.prune.gradual import GradualPrune
 from gossamer.compress.prune.hard_concrete import L0Prune
 from gossamer.compress.prune.lottery import LotteryTicket
+from gossamer.compress.quantise.binarise import Binarise
+from gossamer.compress.quantise.quantise import QuantiseLayers
 from gossamer.compress.repair import Repair
 from gossamer.compress.train_on import train_on
 from gossamer.train.recipe import Recipe
@@ -27,6 +29,8 @@ PASSES = [
     L0Prune(gate_rate=0.2, training=TRAINING),
     ShareWeights(3, training=replace(TRAINING, optimiser="adamw", learning_rate=1e-3)),
     TruncateActivations(training=TRAINING),
+    QuantiseLayers(4, training=TRAINING),
+    Binarise(training=TRAINING),
     Repair(images=40, training=replace(TRAINING, distil=0.5)),
 ]
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gossamer.graph import Dense, Graph, Input, Node, interpret, verify
-from gossamer.graph.ops import Linear, Quantise
+from gossamer.graph.ops import KWinners, Linear, Quantise, ScaleShift, Threshold
 from gossamer.graph.stretches import agree_in_stretches
 
 STEP = 0.125
@@ -70,3 +70,29 @@ def test_values_of_other_shapes_are_not_given(graph: Graph, rng: np.random.Gener
     own = run(graph, x)
     assert agree_in_stretches(graph, x, {"q": own["q"][:, :2]}, own["b"])
     assert not agree_in_stretches(graph, x, {}, own["b"] + 1)
+
+
+@pytest.mark.parametrize("kind", ["threshold", "winners"])
+def test_other_jumps_may_differ_on_their_edge_only(kind: str) -> None:
+    """Two runs before which an entry was moved by rounding, and by more than that."""
+    op = Threshold() if kind == "threshold" else KWinners(0.5)
+    roles = {"threshold": "t"} if kind == "threshold" else {}
+    nodes = (
+        Node("a", ScaleShift(), ("x",), {"scale": "one", "shift": "none"}),
+        Node("jump", op, ("a",), roles),
+        Node("b", ScaleShift(), ("jump",), {"scale": "one", "shift": "none"}),
+    )
+    weights = {
+        "one": Dense(np.full(4, 1.0)),
+        "none": Dense(np.zeros(4)),
+        "t": Dense(np.full(4, 0.5)),
+    }
+    used = weights if kind == "threshold" else {k: weights[k] for k in ("one", "none")}
+    graph = Graph(Input("x", (1, 4)), nodes, "b", used)
+    x = np.array([[0.5 + 1e-7, 0.5, 2.0, 0.1]], np.float32)
+    for entry, moved, agrees in ((0, 2e-7, True), (2, 1.9, False)):
+        other = x.copy()
+        other[0, entry] -= moved
+        theirs: dict[str, np.ndarray] = {}
+        interpret(graph, other, values=theirs)
+        assert agree_in_stretches(graph, x, theirs, theirs["b"]) == agrees
