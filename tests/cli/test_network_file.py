@@ -130,6 +130,26 @@ def test_a_network_that_rounds_its_inputs_comes_back(model, tmp_path):
     assert torch.equal(again(x), model(x))
 
 
+def test_chains_that_round_come_back(model, tmp_path):
+    from gossamer.compress.compress import compress
+    from gossamer.compress.factor.factor import Factor
+    from gossamer.compress.quantise.layers import RoundedConv2d, round_input
+    from gossamer.graph.ops import Quantise
+    from gossamer.train.recipe import Recipe
+
+    x, levels = torch.ones(1, 1, 8, 8), Quantise(0.125, 3, 0, 255)
+    round_input(model.stem.conv, levels)
+    step = Factor("svd", reconstruct=False, include=("stem.conv",), training=Recipe(epochs=0))
+    small = compress(model.eval(), x, [step]).model
+    path = tmp_path / "small.safetensors"
+    save_network(path, NetworkFile("digits-plain", small, OPTIONS))
+    again = load_network(str(path)).model
+    assert type(again.stem.conv[0]) is RoundedConv2d
+    assert again.stem.conv[0].levels == levels
+    assert type(again.stem.conv[1]) is torch.nn.Conv2d
+    assert torch.equal(again(x), small(x))
+
+
 def test_levels_of_nothing_are_refused(tmp_path):
     state = create_model("digits-plain").state_dict()
     path = tmp_path / "odd.safetensors"

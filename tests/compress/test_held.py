@@ -8,6 +8,8 @@ from torch import nn
 
 from gossamer.compress.cluster.share import ShareWeights
 from gossamer.compress.contract import Context
+from gossamer.compress.factor.factor import Factor
+from gossamer.compress.factor.interleave import Interleave
 from gossamer.compress.held import held_forms
 from gossamer.compress.prune.dynamic import DynamicSparse
 from gossamer.compress.prune.gradual import GradualPrune
@@ -56,6 +58,31 @@ def test_a_grid_survives_pruning(small_parent, context, step, bits):
         assert torch.equal(steps, steps.round())
         assert steps.abs().max() <= 2 ** (bits - 1) - 1
         assert not torch.equal(weight, old * (weight != 0))  # some moved to other levels
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        Factor(amount=0.2, images=40, include=("0",), training=SHORT),
+        Interleave(amount=0.1, images=40, include=("0",), primary=1, training=SHORT),
+    ],
+    ids=lambda step: step.name,
+)
+def test_other_layers_keep_what_they_have_while_factors_are_trained(small_parent, context, step):
+    rounded = QuantiseLayers(5, inputs=True, include=("0", "3")).apply(
+        deepcopy(small_parent), context
+    )
+    ShareWeights(2, include=("6",), training=NOTHING).apply(rounded, context)
+    before, levels = deepcopy(rounded), [rounded[0].levels, rounded[3].levels]
+    made = step.apply(rounded, context)
+    assert [made[0][0].levels, made[3].levels] == levels
+    old, new = (grid_of(model[3].weight.detach().numpy()) for model in (before, made))
+    assert new is not None
+    steps = new.scales / old.scales
+    assert (steps == steps.round()).all()
+    assert not torch.equal(made[3].weight, before[3].weight)
+    assert made[6].weight.unique().numel() <= 4
+    assert not torch.equal(made[6].weight, before[6].weight)
 
 
 def test_new_weights_of_dynamic_training_grow(small_parent, context):

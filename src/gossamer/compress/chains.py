@@ -2,6 +2,7 @@
 
 A factored layer is an `nn.Sequential` where its network's class has a convolution or a linear
 layer. Tensors say their own shapes; what they do not say is stored beside them. Nothing is pickled.
+The levels that a link rounds to are in the state; `quantise.layers.restore_layers` puts them back.
 """
 
 from __future__ import annotations

@@ -49,9 +49,10 @@ class Context:
 class Pass(Protocol):
     """A frozen dataclass of typed options, all with defaults; it leaves no wrapper in the model.
 
-    A layer may become an `nn.Sequential` of plain convolutions, linear layers and channel shuffles
-    (`gossamer.compress.chains` stores those), an activation one of `gossamer.compress.modules`;
-    everything else keeps its class.
+    A layer may become an `nn.Sequential` of convolutions, linear layers and channel shuffles
+    (`gossamer.compress.chains` stores those), and these may round what they read
+    (`gossamer.compress.quantise.layers`); an activation may become one of
+    `gossamer.compress.modules`; everything else keeps its class.
     """
 
     name: ClassVar[str]

@@ -2,6 +2,9 @@ import pytest
 import torch
 
 from gossamer.compress.factor.stage import Stage, build_chain, chain_macs
+from gossamer.compress.quantise.layers import RoundedConv2d, RoundedLinear
+from gossamer.graph.ops import Quantise
+from gossamer.nets.blocks.shuffle import ChannelShuffle
 from tests.compress.factor.layers import LAYERS, example_of
 
 
@@ -30,6 +33,16 @@ def test_building_draws_no_random_number_and_keeps_the_type():
     chain = build_chain((Stage(2, 2, None),), [torch.zeros(2, 2).double()], None)
     assert torch.equal(before, torch.random.get_rng_state())
     assert chain[0].weight.dtype == torch.float64
+
+
+def test_the_first_of_a_chain_rounds():
+    stages, levels = (Stage(2, 3, shuffle=3), Stage(3, 2)), Quantise(0.5, 1, 0, 255)
+    chain = build_chain(stages, [torch.ones(3, 2), torch.ones(2, 3)], torch.ones(2), levels)
+    assert [type(m) for m in chain] == [RoundedConv2d, ChannelShuffle, torch.nn.Conv2d]
+    assert chain[0].levels == levels
+    assert chain(torch.full((1, 2, 1, 1), 0.7)).flatten().tolist() == [4.0, 4.0]
+    line = build_chain((Stage(2, 2, None),), [torch.ones(2, 2)], None, levels)
+    assert type(line[0]) is RoundedLinear
 
 
 def test_a_window_along_one_axis():

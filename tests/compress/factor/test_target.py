@@ -6,6 +6,8 @@ from torch.nn.utils import parametrizations
 
 from gossamer.compress.factor.target import find_targets
 from gossamer.compress.layers import match_layers
+from gossamer.compress.quantise.layers import read_signs, round_input
+from gossamer.graph.ops import Quantise
 
 
 class Odd(nn.Module):
@@ -53,6 +55,19 @@ def test_each_layer_has_its_reason():
         "dead": "all its weights are zero",
     }
     assert not any(module._forward_pre_hooks for module in model.modules())
+
+
+def test_layers_of_levels_are_taken_and_layers_of_signs_are_not():
+    model = nn.Sequential(nn.Conv2d(2, 4, 1), nn.Conv2d(4, 4, 1), nn.Conv2d(4, 4, 1))
+    round_input(model[0], Quantise(0.5, 0, 0, 255))
+    read_signs(model[1])
+    layers = match_layers(model, (".*",), (), where="test")
+    targets, reasons = find_targets(model, layers, torch.zeros(1, 2, 3, 3))
+    assert {name: target.levels for name, target in targets.items()} == {
+        "0": Quantise(0.5, 0, 0, 255),
+        "2": None,
+    }
+    assert reasons == {"1": "it is a SignConv2d"}
 
 
 def test_a_network_of_one_layer_is_left_alone():

@@ -6,10 +6,12 @@ import torch
 from torch import nn
 
 import gossamer
+from gossamer.compress.cluster.share import ShareWeights
 from gossamer.compress.compress import compress
 from gossamer.compress.contract import Context
+from gossamer.compress.factor.factor import Factor
 from gossamer.compress.prune.one_shot import Prune
-from gossamer.compress.quantise.layers import RoundedConv2d, RoundedLinear
+from gossamer.compress.quantise.layers import RoundedConv2d, RoundedInput, RoundedLinear
 from gossamer.compress.quantise.quantise import QuantiseLayers
 from gossamer.errors import PassError
 from gossamer.graph.interpret import interpret
@@ -162,8 +164,9 @@ def test_layers_of_another_class_keep_their_inputs(small_data, small_example):
     assert told["rounded_inputs"] == 0
 
 
-def test_an_interrupted_run_goes_on(small_parent, small_data, small_example, tmp_path):
-    passes = [QuantiseLayers(inputs=True), Prune(0.3)]
+@pytest.mark.parametrize("other", [Prune(0.3), Factor(amount=0.2, training=Recipe(epochs=0))])
+def test_an_interrupted_run_goes_on(small_parent, small_data, small_example, tmp_path, other):
+    passes = [QuantiseLayers(inputs=True), other]
 
     def run(recipe, resume):
         return compress(
@@ -172,13 +175,24 @@ def test_an_interrupted_run_goes_on(small_parent, small_data, small_example, tmp
         ).model  # fmt: skip
 
     whole = run(passes, False)
-    (tmp_path / "pass-1-prune.safetensors").unlink()
+    finished = run(passes, True)
+    (tmp_path / f"pass-1-{other.name}.safetensors").unlink()
     again = run(passes, True)
-    assert type(again[0]) is RoundedConv2d
+    assert sum(isinstance(module, RoundedInput) for module in whole.modules()) == 3
+    assert str(finished) == str(again) == str(whole)
     assert all(
         torch.equal(value, again.state_dict()[key]) for key, value in whole.state_dict().items()
     )
     assert torch.equal(again(small_example), whole(small_example))
+    assert torch.equal(finished(small_example), whole(small_example))
+
+
+def test_deep_compression_then_integers(small_parent, small_data, small_example):
+    passes = [Prune(0.5), ShareWeights(3, training=SHORT), QuantiseLayers(8, inputs=True)]
+    result = compress(small_parent, small_example, passes, data=small_data, progress=False)
+    shared, rounded = (entry.after.layers for entry in result.ledger.entries[1:])
+    for before, after in zip(shared, rounded, strict=True):
+        assert after.nonzeros <= before.nonzeros
 
 
 @pytest.mark.parametrize(

@@ -102,6 +102,16 @@ def test_signs_that_read_levels_are_integers(rng: np.random.Generator) -> None:
     assert made.weights["weight"].kind == "quantised"
 
 
+def test_what_reads_levels_needs_no_evidence(rng: np.random.Generator) -> None:
+    weight = rng.standard_normal((6, 1)).astype(np.float32)
+    assert read_grids(linear(weight)).weights["weight"].kind == "dense"
+    made = read_grids(linear(weight, levels=True)).weights["weight"]
+    assert made.kind == "quantised"
+    assert np.array_equal(made.to_dense(), weight)
+    other = read_grids(linear(rng.standard_normal((6, 2)).astype(np.float32), levels=True))
+    assert other.weights["weight"].kind == "dense"
+
+
 def test_one_pair_of_values_is_a_codebook_of_its_own(rng: np.random.Generator) -> None:
     weight = rng.choice([-0.3, 0, 0.3], (6, 30))
     made = rewrite(linear(weight))

@@ -45,7 +45,8 @@ class Cost:
             return sum(stage.weights for stage in stages)
         rng = torch.Generator().manual_seed(target.seed)
         weights = [torch.randn(stage.weight_shape, generator=rng) for stage in stages]
-        return self._time(target, build_chain(stages, weights, target.layer.bias))
+        chain = build_chain(stages, weights, target.layer.bias, target.levels)
+        return self._time(target, chain)
 
     def _time(self, target: Target, module: nn.Module) -> float:
         assert self.time_ms is not None, "the pass asked for it"

@@ -24,7 +24,9 @@ class Factor:
 
     Stride, padding, dilation, groups and bias stay. A layer that no chain makes cheaper stays as it
     is, and the ledger says so; zeros of a pruned layer count as saved already. A factored layer has
-    the name of the layer, with its factors under it as "0", "1", …
+    the name of the layer, with its factors under it as "0", "1", … Where the layer rounds its
+    input, the first factor does, to the same levels; factors of integers are real numbers. A layer
+    that reads signs stays.
 
     Args:
         method: a name in `gossamer.compress.factor.registry.METHODS`.

@@ -28,6 +28,7 @@ class Interleave:
     (`gossamer.compress.factor.interleaved.Interleaved`). Values start from the projection of the
     kernel on such products, minimise the error of the layer's outputs by alternating least squares,
     and are trained on. Grouped, depthwise and linear layers stay as they are; the ledger says so.
+    Where the layer rounds its input, the first group convolution does, to the same levels.
 
     Source: the idea is that of the talk on interleaved group convolutions (Wang, 2018): a product
     of several sparse kernels, for size and for arithmetic; see `Interleaved` for the papers.

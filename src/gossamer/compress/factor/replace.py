@@ -103,7 +103,7 @@ def put_chains(model: nn.Module, plan: Plan) -> dict[str, nn.Sequential]:
         target, choice = replacement.method.target, replacement.candidate.choice
         stages = replacement.method.stages(choice)
         weights = target.keep_dead(stages, replacement.method.weights(choice))
-        chain = build_chain(stages, weights, target.layer.bias)
+        chain = build_chain(stages, weights, target.layer.bias, target.levels)
         made[name] = chain.to(target.layer.weight.dtype).train(target.layer.training)
         replace_module(model, target.layer, made[name])
     return made

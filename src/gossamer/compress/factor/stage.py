@@ -9,7 +9,9 @@ from math import prod
 from torch import Tensor, nn
 from torch.nn.utils import skip_init
 
+from gossamer.compress.quantise.layers import round_input
 from gossamer.counts import conv2d_macs, linear_macs
+from gossamer.graph.ops import Quantise
 from gossamer.nets.blocks.shuffle import ChannelShuffle
 
 Pair = tuple[int, int]
@@ -143,13 +145,19 @@ def chain_macs(stages: Stages, size: Pair) -> int:
     return total
 
 
-def build_chain(stages: Stages, weights: Sequence[Tensor], bias: Tensor | None) -> nn.Sequential:
+def build_chain(
+    stages: Stages,
+    weights: Sequence[Tensor],
+    bias: Tensor | None,
+    levels: Quantise | None = None,
+) -> nn.Sequential:
     """Return the stages as modules with these weights, of their type, and the bias on the last.
 
     Args:
         stages: at least one.
         weights: of each stage, in any shape of as many entries, K first.
         bias: (K,) or None.
+        levels: to which the first rounds what it reads; None for no rounding.
     """
     modules: list[nn.Module] = []
     for index, (stage, weight) in enumerate(zip(stages, weights, strict=True)):
@@ -161,6 +169,8 @@ def build_chain(stages: Stages, weights: Sequence[Tensor], bias: Tensor | None) 
         modules.append(layer)
         if stage.shuffle > 1:
             modules.append(ChannelShuffle(stage.shuffle))
+    if levels is not None:
+        round_input(modules[0], levels)
     return nn.Sequential(*modules)
 
 

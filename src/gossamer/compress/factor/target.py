@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from gossamer.compress.chains import replace_module
 from gossamer.compress.factor.stage import Pair, Stage, Stages, chain_macs
-from gossamer.compress.layers import WEIGHTED
+from gossamer.compress.quantise.layers import RoundedInput, can_round
+from gossamer.graph.ops import Quantise
 
 Layers = Mapping[str, nn.Conv2d | nn.Linear]
 
@@ -40,6 +41,11 @@ class Target:
     def stage(self) -> Stage:
         """Return its shape."""
         return Stage.like(self.layer)
+
+    @property
+    def levels(self) -> Quantise | None:
+        """Return to what it rounds its input, None if it does not."""
+        return self.layer.levels if isinstance(self.layer, RoundedInput) else None
 
     @property
     def groups(self) -> int:
@@ -116,7 +122,7 @@ def _reason(model: nn.Module, layer: nn.Conv2d | nn.Linear, sizes: list[Pair]) -
     """Return why a layer cannot be replaced, or None."""
     if layer is model:
         return "it is the whole network"
-    if type(layer) not in WEIGHTED:
+    if not can_round(layer):  # as the first of its chain would have to
         return f"it is a {type(layer).__name__}"
     if "weight" not in layer._parameters:
         return "its weight is computed"

@@ -30,7 +30,11 @@ class RoundedInput(nn.Module):
 
     def forward(self, input: Tensor) -> Tensor:
         """Compute the layer of the rounded input."""
-        return super().forward(round_to_levels(input, self.levels))
+        return super().forward(self.read(input))
+
+    def read(self, input: Tensor) -> Tensor:
+        """Return the levels that stand for an input."""
+        return round_to_levels(input, self.levels)
 
     def get_extra_state(self) -> Tensor:
         """Return scale, zero point, lowest and highest level."""
@@ -75,8 +79,12 @@ class SignInput(nn.Module):
 
     def forward(self, input: Tensor) -> Tensor:
         """Compute the layer of signs."""
+        return super().forward(self.read(input))
+
+    def read(self, input: Tensor) -> Tensor:
+        """Return the signs of an input."""
         raised = input / 2 + (0.5 - _POSITIVE / 2)
-        return super().forward(2 * round_to_levels(raised, _STEP) - 1)
+        return 2 * round_to_levels(raised, _STEP) - 1
 
     def get_extra_state(self) -> Tensor:
         """Return the one mark of these layers."""

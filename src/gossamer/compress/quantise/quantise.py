@@ -38,7 +38,7 @@ class QuantiseLayers:
     layer that rounds its input becomes a `RoundedConv2d` or `RoundedLinear` of the same parameters.
     Both go together with passes before and after: training keeps weights on their grid, and what
     is removed from them is a zero on it. A pass that gives weights other values (compensation,
-    sharing) takes them off.
+    sharing, factors) takes them off.
 
     Source: Jacob et al., "Quantization and Training of Neural Networks for Efficient Integer-
     Arithmetic-Only Inference", 2018; per channel, Krishnamoorthi 2018. While training, they let

@@ -26,22 +26,29 @@ def read_grids(graph: Graph) -> Graph:
 
     Channels of one value and its negative and zero (binary and ternary weights) become a codebook
     of −1 and 1 with the role `scale`, unless the layer reads rounded values, where integers are
-    what kernels want. Norms are folded after this, into the scales.
+    what kernels want: there, any weight that integers and scales mean exactly becomes so, such as
+    one with a single entry a channel, which is on every grid. Norms are folded after this, into
+    the scales.
     """
     draft = Draft(graph)
     for kind in (Conv2d, Linear):
         for node in draft.of_kind(kind):
             layout = draft.layout(node, "weight")
-            if isinstance(layout, Dense) and (found := grid_of(layout.values)) is not None:
+            least = 0 if _reads_levels(draft, node) else _LEAST_COINCIDENCES
+            if isinstance(layout, Dense) and (found := grid_of(layout.values, least)) is not None:
                 _hold(draft, node, found)
     return draft.graph()
 
 
-def grid_of(array: np.ndarray) -> Quantised | None:
+def grid_of(array: np.ndarray, least: int = _LEAST_COINCIDENCES) -> Quantised | None:
     """Return a float32 weight (K, …) as integers and scales that mean exactly it, if there are any.
 
     None where a channel has no such scale, or where too few entries agree for it to be more than
     chance: each nonzero entry of a channel after its first is one coincidence.
+
+    Args:
+        array: the weight.
+        least: coincidences that are asked for.
 
     Examples:
         >>> found = grid_of(np.outer([0.1, 0.3], np.arange(-3, 4)).astype(np.float32))
@@ -53,7 +60,7 @@ def grid_of(array: np.ndarray) -> Quantised | None:
     """
     rows = np.asarray(array, np.float32).reshape(len(array), -1)
     counts = np.count_nonzero(rows, axis=1)
-    if np.maximum(counts - 1, 0).sum() < _LEAST_COINCIDENCES or not np.isfinite(rows).all():
+    if np.maximum(counts - 1, 0).sum() < least or not np.isfinite(rows).all():
         return None
     # The common case, of weights on no grid, is told from a few channels.
     if _divisors(rows[np.argsort(-counts)[:_PROBE]]) is None:
@@ -99,6 +106,9 @@ def _hold(draft: Draft, node: Node, found: Quantised) -> None:
 
 def _is_signs_alone(draft: Draft, node: Node, found: Quantised) -> bool:
     """Whether weights are signs with a scale, and nothing is gained by integers."""
+    return not _reads_levels(draft, node) and int(np.abs(found.integers).max(initial=0)) <= 1
+
+
+def _reads_levels(draft: Draft, node: Node) -> bool:
     maker = draft.maker(node.inputs[0])
-    reads_levels = maker is not None and isinstance(maker.op, Quantise)
-    return not reads_levels and int(np.abs(found.integers).max(initial=0)) <= 1
+    return maker is not None and isinstance(maker.op, Quantise)

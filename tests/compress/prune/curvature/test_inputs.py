@@ -5,6 +5,8 @@ from torch import nn
 from gossamer.compress.prune.criterion import Evidence
 from gossamer.compress.prune.curvature import collect
 from gossamer.compress.prune.curvature.inputs import input_quadratics, seen_inputs
+from gossamer.compress.quantise.layers import read_signs, round_input
+from gossamer.graph.ops import Quantise
 
 LAYERS = [
     nn.Conv2d(4, 6, 3, padding=1, bias=False),
@@ -13,7 +15,11 @@ LAYERS = [
     nn.Conv2d(4, 2, 3, padding="same", bias=False),
     nn.Conv2d(4, 2, 3, padding=1, padding_mode="reflect", bias=False),
     nn.Linear(4, 3, bias=False),
+    nn.Conv2d(4, 6, 3, padding=1, bias=False),
+    nn.Linear(4, 3, bias=False),
 ]
+round_input(LAYERS[-2], Quantise(0.5, 0, -2, 2))
+read_signs(LAYERS[-1])
 
 
 @pytest.mark.parametrize("layer", LAYERS, ids=str)

@@ -13,6 +13,7 @@ from torch.nn.functional import pad, unfold
 from gossamer.compress.prune.criterion import Evidence, Layers
 from gossamer.compress.prune.curvature.collect import chunks
 from gossamer.compress.prune.curvature.quadratic import Quadratic, quadratic_of
+from gossamer.compress.quantise.layers import RoundedInput, SignInput
 
 DAMPING = 1e-3
 
@@ -75,10 +76,16 @@ def _add(total: Tensor, layer: nn.Conv2d | nn.Linear, args: tuple[Any, ...]) -> 
 def seen_inputs(layer: nn.Conv2d | nn.Linear, x: Tensor) -> Tensor:
     """Return what the filters of each group see, (G, F, N·places), F in the order C/G, R, S.
 
+    Args:
+        layer: what it rounds or reads the sign of is so in what its filters see.
+        x: what the layer is given.
+
     Examples:
         >>> seen_inputs(nn.Conv2d(4, 2, 3, groups=2), torch.zeros(5, 4, 8, 8)).shape
         torch.Size([2, 18, 180])
     """
+    if isinstance(layer, RoundedInput | SignInput):
+        x = layer.read(x)
     if isinstance(layer, nn.Linear):
         return x.reshape(1, -1, x.shape[-1]).transpose(1, 2)
     if layer.padding_mode != "zeros" or isinstance(layer.padding, str):
