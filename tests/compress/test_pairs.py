@@ -105,6 +105,7 @@ PAIRS = list(permutations(PASSES, 2))
 
 def apply(step: Pass, model: nn.Module, context: Context) -> nn.Module:
     """Return the model after a pass, which has to make it less."""
+    assert context.data is not None
     before = measure(model, context.example_inputs)
     step.check(model, context)
     model = step.apply(model, context).eval()
