@@ -19,6 +19,11 @@ def test_no_file_is_too_long(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= LARGEST_FILE_LINES
 
 
+def test_no_merge_is_half_done() -> None:
+    pages = [ROOT / "mkdocs.yml", *ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+    assert not [p for p in pages if "\n<<<<<<< " in p.read_text()]
+
+
 def test_names_say_something() -> None:
     empty_names = {"util", "utils", "misc", "helper", "helpers", "common"}
     assert not [p for p in SOURCES if empty_names & {*p.parts, p.stem}]
