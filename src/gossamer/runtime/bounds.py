@@ -3,8 +3,8 @@
 Three things bound a step, and the slowest of them is its bound:
 
 - arithmetic: the multiply-accumulates of the weight's nonzeros, in full vectors, or those of the
-  way that makes the fewest (Winograd's needs a half to a quarter); lanes that hold no pixel, and sums made
-  twice, count as losses, not as work;
+  way that makes the fewest (Winograd's needs a half to a quarter); lanes that hold no pixel, and
+  sums made twice, count as losses, not as work;
 - reads: each of them takes a number from memory, at best from the first cache; where rows share
   their taps, one read serves several. Of all ways to run the step, the one with the fewest counts;
 - traffic: what it reads and writes of activations, and its own tables (weights, offsets), come from
