@@ -99,7 +99,7 @@ def train(family: str, seed: int, epochs: int, data: Data, out: Path) -> None:
     stem, (name, options) = stem_of(family, seed), FAMILIES[family]
     target = out / f"{stem}.json"
     if target.exists():
-        if json.loads(target.read_text())["recipe"] != recipe(seed, epochs).to_dict():
+        if Recipe.from_dict(json.loads(target.read_text())["recipe"]) != recipe(seed, epochs):
             raise SpecError("the record follows another recipe", where=target, hint="another --out")
         print(f"{stem}: done before", flush=True)
         return
