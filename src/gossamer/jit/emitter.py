@@ -199,7 +199,7 @@ class Emitter:
             for side in (0, self.lanes)
             for lane in range(piece, piece + size)
         ]
-        return self._shuffle(a, b, low), self._shuffle(a, b, [lane + 2 for lane in low])
+        return self.shuffle(a, b, low), self.shuffle(a, b, [lane + 2 for lane in low])
 
     def _transpose_blocks(self, vectors: list[Value]) -> list[Value]:
         """Transpose a square of pieces of 4 numbers: first which have even numbers, then odd."""
@@ -210,7 +210,7 @@ class Emitter:
         even, odd = (
             self._transpose_blocks(
                 [
-                    self._shuffle(a, b, [s + at + i for s in starts for i in range(4)])
+                    self.shuffle(a, b, [s + at + i for s in starts for i in range(4)])
                     for a, b in pairs
                 ]
             )
@@ -218,7 +218,8 @@ class Emitter:
         )
         return [vector for both in zip(even, odd, strict=True) for vector in both]
 
-    def _shuffle(self, a: Value, b: Value, lanes: Sequence[int]) -> Value:
+    def shuffle(self, a: Value, b: Value, lanes: Sequence[int]) -> Value:
+        """Return the numbers of `a`, followed by those of `b`, that `lanes` names."""
         order = ir.Constant(self.int_vector, [INT32(lane) for lane in lanes])
         return self.builder.shuffle_vector(a, b, order)
 

@@ -26,7 +26,13 @@ from typing import ClassVar
 
 from gossamer.compile.kernels.activation import activate
 from gossamer.compile.kernels.kernel import TILE_BYTES, Kernel, KernelEmitter, Values
-from gossamer.jit.emitter import FLOAT, INT16, INT64, Value
+from gossamer.compile.kernels.turn import (
+    read_offsets,
+    read_weights,
+    take_offsets,
+    take_weights,
+)
+from gossamer.jit.emitter import FLOAT, INT64, Value
 
 PREFETCH_BYTES = 1024
 """How far ahead the stream is asked for: it comes from far when the weights are large."""
@@ -225,12 +231,22 @@ class _Walk:
         turns, base = e.load_offset(record, 8), e.load_offset(record, 12)
         source = [e.at(row, base) for row in rows[0]]
         outputs = self._outputs(record, rows[1])
-        sums = self._initial(record, outputs, is_first)
-        with e.carried_loop(0, turns, 1, [start, *sums]) as (_, (at, *now), set_next):
+        sums, words = self._initial(record, outputs, is_first), self._words(start)
+        quads = self._quads(start)
+        ahead, own = len(words), len(words) + len(quads)
+        carried = [start, *words, *quads, *sums]
+        with e.carried_loop(0, turns, 1, carried) as (_, (at, *now), set_next):
+            following = e.at(at, k.turn_bytes)
+            words = self._words(following)
             e.prefetch(at, PREFETCH_BYTES)
-            turn = self._shared_turn if k.shared else self._sparse_turn
-            set_next([e.at(at, k.turn_bytes), *turn(at, self._offsets(at), source, now)])
-        self._finish(e.loop_results[1:], outputs, is_last)
+            offsets = take_offsets(e, now[:ahead], k.offset_bytes, 1 if k.wide else e.vector_bytes)
+            if k.shared:
+                result = self._shared_turn(at, offsets, source, now[own:])
+            else:
+                weights = take_weights(e, now[ahead:own], k.turn_weights)
+                result = self._sparse_turn(weights, offsets, source, now[own:])
+            set_next([following, *words, *self._quads(following), *result])
+        self._finish(e.loop_results[1 + own :], outputs, is_last)
 
     def _outputs(self, record: Value, target: Values) -> list[Values]:
         """Return the addresses of each output channel's rows."""
@@ -278,17 +294,15 @@ class _Walk:
             e.store_vector(activate(e, total, activation), outputs[m][r], c * e.vector_bytes)
         return []
 
-    def _offsets(self, turn: Value) -> Values:
-        """Read the offsets of a turn, in bytes."""
-        k, e, b = self.kernel, self.e, self.e.builder
-        first = 4 * k.turn_weights
-        if k.wide:
-            return [e.load_offset(turn, first + 4 * i) for i in range(k.turn_offsets)]
-        narrow = [
-            b.zext(e.load(INT16, turn, first + 2 * i, align=2), INT64)
-            for i in range(k.turn_offsets)
-        ]
-        return [e.multiply(offset, e.vector_bytes) for offset in narrow]
+    def _words(self, turn: Value) -> Values:
+        """Read the offsets of a turn."""
+        k = self.kernel
+        return read_offsets(self.e, turn, 4 * k.turn_weights, k.turn_offsets, k.offset_bytes)
+
+    def _quads(self, turn: Value) -> Values:
+        """Read the weights of a turn; shared offsets leave time to read them when needed."""
+        k = self.kernel
+        return [] if k.shared else read_weights(self.e, turn, k.turn_weights)
 
     def _vector(self, source: Values, offset: Value, v: int) -> Value:
         """Read what output vector `v` of the tile needs for the tap at `offset`."""
@@ -308,12 +322,13 @@ class _Walk:
                     result[index] = e.fma(weight, inputs[v], result[index])
         return result
 
-    def _sparse_turn(self, turn: Value, offsets: Values, source: Values, sums: Values) -> Values:
+    def _sparse_turn(
+        self, weights: Values, offsets: Values, source: Values, sums: Values
+    ) -> Values:
         k, e, vectors = self.kernel, self.e, self.kernel.tile_h * self.kernel.tile_w
         result = list(sums)
-        for entry, offset in enumerate(offsets):
+        for entry, (weight, offset) in enumerate(zip(weights, offsets, strict=True)):
             m = entry % k.rows
-            weight = e.splat(e.load(FLOAT, turn, 4 * entry))
             for v in range(vectors):
                 index = m * vectors + v
                 result[index] = e.fma(weight, self._vector(source, offset, v), result[index])

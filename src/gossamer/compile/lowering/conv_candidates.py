@@ -14,19 +14,24 @@ from functools import lru_cache
 import numpy as np
 
 from gossamer.compile.kernels.conv import ConvKernel
+from gossamer.compile.kernels.turn import QUAD
 from gossamer.compile.lowering.conv_streams import LARGEST_NARROW, ConvRows
 
 CACHE_BYTES = (36 * 1024, 768 * 1024)
 """What a tile's input may take of the first and second cache, the rest is for weights."""
 LINE_BYTES = 64
-FIRST_CACHE_CYCLES = 0.55
+FIRST_CACHE_CYCLES = 0.6
 """Of reading one vector from the first cache and using it."""
-FARTHER_CYCLES = (0.012, 0.013)
+FARTHER_CYCLES = (0.008, 0.013)
 """What each byte of a vector adds if it is not in the first cache, and not in the second either."""
-WAITING_CYCLES = 0.03
+WAITING_CYCLES = 0.01
 """What each byte of a sum adds that waits in the second cache."""
-GROUP_CYCLES = 12.0
+GROUP_CYCLES = 35.0
 """Of starting and ending one group of rows, beside its sums."""
+READ_CYCLES = 0.75
+"""Of a read that all vectors of a tile share."""
+SPARSE_TURNS = ((1, 1), (1, 2), (1, 4), (2, 1), (2, 2), (4, 1), (4, 2), (8, 1))
+"""Rows that walk lists of their own together, and weights of each in a turn."""
 MOST_BLOCKS = 64
 BLOCK_PARTS = (5 / 8, 1, 3 / 2, 2)
 """Of the first cache that the input of a block may take: what does not fit is read from farther
@@ -105,18 +110,16 @@ def fits_exactly(tile: Pair) -> bool:
 
 def _sparse(rows: ConvRows, windows: Windows, activation: str, adds: bool) -> Iterator[Candidate]:
     most = windows.registers - 2
-    for count, unrolls in ((1, (4, 3, 2, 1)), (2, (4, 2)), (4, (2, 1)), (8, (1,))):
+    for count, unroll in SPARSE_TURNS:
         if count > rows.group_rows:
             continue
-        padded = {u: _padded(rows.counts, u) for u in unrolls}
-        unroll = min(unrolls, key=lambda u: (padded[u], -u))
+        taps = _padded(rows.counts, unroll) * (1 + 0.02 * (count - 1))
         for tile in tiles_of(windows.tile, most // count, exact=adds):
             for blocks in block_counts(windows, tile):
                 kernel = ConvKernel(
                     count, *tile, windows.stride[1], False, unroll, activation,
                     adds, blocks > 1, _is_wide(rows, windows),
                 )  # fmt: skip
-                taps = padded[unroll] * (1 + 0.02 * (count - 1))
                 cycles = taps * _tap_cycles(windows, kernel, blocks)
                 yield Candidate(kernel, blocks, _total(rows, windows, kernel, blocks, cycles))
 
@@ -126,7 +129,8 @@ def _tap_cycles(windows: Windows, kernel: ConvKernel, blocks: int) -> float:
     vectors = kernel.tile_h * kernel.tile_w
     latency = max(1.0, 8 / (kernel.rows * vectors))
     read = read_cycles(windows, (kernel.tile_h, kernel.tile_w), blocks)
-    return vectors * read * latency + 1.0
+    shared_reads = 1 / min(QUAD, kernel.turn_weights) + 2 / kernel.turn_weights
+    return vectors * read * latency + READ_CYCLES * shared_reads
 
 
 def _shared(rows: ConvRows, windows: Windows, activation: str, adds: bool) -> Iterator[Candidate]:

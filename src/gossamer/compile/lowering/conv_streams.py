@@ -226,12 +226,12 @@ def _write(
     entry = _entries_of_slots(lists, slots)
     weights, taps = lists.values[entry], lists.taps[entry]
     _share_out(weights, lists.counts, slots)
-    words = np.zeros(int(turns.sum()), turn_type)
-    words["weights"] = weights.reshape(-1, kernel.turn_weights)
+    words = np.zeros(int(turns.sum()) + 1, turn_type)  # one more: offsets are read a turn ahead
+    words["weights"][:-1] = weights.reshape(-1, kernel.turn_weights)
     offsets = (
         steps[0][taps] if len(steps) == 1 else steps[np.repeat(channels, slots)[:, None], taps]
     )
-    words["offsets"] = offsets.reshape(-1, kernel.turn_offsets)
+    words["offsets"][:-1] = offsets.reshape(-1, kernel.turn_offsets)
     records = np.zeros(len(members), _record_type(kernel))
     first_turn = np.cumsum(turns) - turns
     records["stream"], records["turns"] = first_turn * kernel.turn_bytes, turns

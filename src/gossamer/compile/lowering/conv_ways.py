@@ -80,6 +80,13 @@ class Way:
     reads: int = 0
     macs: int | None = None
 
+    @property
+    def kind(self) -> tuple[type[Kernel], bool]:
+        """What the model compares badly with other kinds: the kernel, and whether rows share
+        their taps.
+        """
+        return type(self.kernel), getattr(self.kernel, "shared", False)
+
     def choice(self, conv: Convolution, memory: Mapping[str, Buffer]) -> Choice:
         """Return the way as a step's choice, with its buffers."""
         buffers: dict[str, Argument] = {slot: memory[slot] for slot in self.memory}

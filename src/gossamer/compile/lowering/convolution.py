@@ -115,7 +115,7 @@ def conv_choices(conv: Convolution, name: str) -> tuple[tuple[Choice, ...], list
 def rank_ways(ways: list[Way]) -> list[Way]:
     """Return the likeliest ways first; the best of each kind that is near comes before others."""
     ways = sorted(ways, key=lambda way: way.cycles)
-    firsts = {type(way.kernel): way for way in reversed(ways)}
+    firsts = {way.kind: way for way in reversed(ways)}
     near = [way for way in firsts.values() if way.cycles < NEAR * ways[0].cycles]
     near.sort(key=lambda way: way.cycles)
     return [*near, *(way for way in ways if all(way is not other for other in near))]
