@@ -34,7 +34,7 @@ from gossamer.compile.kernels.turn import (
 )
 from gossamer.jit.emitter import FLOAT, INT64, Value
 
-PREFETCH_BYTES = 1024
+PREFETCH_BYTES = 2048
 """How far ahead the stream is asked for: it comes from far when the weights are large."""
 ECHOED = 16
 """Groups of rows after which their edge pixels are copied: while they are in the first cache."""
