@@ -24,9 +24,9 @@ FIRST_CACHE_CYCLES = 0.6
 """Of reading one vector from the first cache and using it."""
 FARTHER_CYCLES = (0.008, 0.013)
 """What each byte of a vector adds if it is not in the first cache, and not in the second either."""
-WAITING_CYCLES = 0.01
+WAITING_CYCLES = 0.005
 """What each byte of a sum adds that waits in the second cache."""
-GROUP_CYCLES = 35.0
+GROUP_CYCLES = 45.0
 """Of starting and ending one group of rows, beside its sums."""
 READ_CYCLES = 0.75
 """Of a read that all vectors of a tile share."""

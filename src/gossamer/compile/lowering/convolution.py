@@ -28,7 +28,7 @@ MOST_CHOICES = 6
 """How many ways are offered for timing."""
 DENSE_ABOVE = 0.2
 """Density above which kernels that know no zeros are offered, too."""
-NEAR = 1.3
+NEAR = 1.5
 """How much longer the best of another kind may take, by the model, to be timed for sure."""
 
 
