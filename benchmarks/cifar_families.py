@@ -210,7 +210,7 @@ def main() -> None:
     )
     parser.add_argument("root", type=Path, nargs="?", help="folder with train/ and test/")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--out", type=Path, default=RECORDS, help="folder of the records")
     parser.add_argument("--table", action="store_true", help="print the tables, train nothing")
