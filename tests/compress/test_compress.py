@@ -7,10 +7,14 @@ import torch
 from gossamer.compress.cluster.share import ShareWeights
 from gossamer.compress.compress import compress
 from gossamer.compress.prune.gradual import GradualPrune
+from gossamer.compress.quantise.binarise import Binarise
+from gossamer.compress.quantise.quantise import QuantiseLayers
+from gossamer.compress.repair import Repair
 from gossamer.errors import DataError, PassError
 from gossamer.train.recipe import Recipe
 
 TRAINING = Recipe(epochs=2, batch_size=10, learning_rate=0.02)
+NONE = Recipe(epochs=0)
 RECIPE = (
     GradualPrune(0.8, every=2, training=TRAINING),
     ShareWeights(3, training=replace(TRAINING, optimiser="adamw", learning_rate=1e-3)),
@@ -160,3 +164,50 @@ def test_digits_within_one_point_over_three_seeds(name, one_thread):
         assert result.ledger.entries[-1].after.sparsity == pytest.approx(0.9, abs=1e-4)
     assert sum(dense) / 3 >= 0.985
     assert sum(compact) / 3 >= sum(dense) / 3 - 0.01
+
+
+@pytest.mark.parametrize(
+    ("spoil", "problem"),
+    [
+        (lambda model: model.double(), "0.weight: a parameter of another type"),
+        (lambda model: model[3].weight.data.view(-1)[:1].fill_(torch.nan), "3.weight: .* not finite"),
+        (lambda model: torch.nn.utils.parametrizations.weight_norm(model[6]), "6: .* is computed"),
+    ],
+    ids=["type", "NaN", "computed"],
+)  # fmt: skip
+def test_networks_that_passes_cannot_work_on(small_parent, small_example, spoil, problem):
+    model = deepcopy(small_parent)
+    spoil(model)
+    with pytest.raises(PassError, match=problem):
+        compress(model, small_example, RECIPE)
+
+
+@pytest.mark.parametrize(
+    "step",
+    [Binarise("twn", ends=True, training=NONE), Binarise("binary-connect", ends=True,
+     training=NONE), Repair(training=NONE), QuantiseLayers(rounding="learned", steps=2)],
+    ids=lambda step: step.name,
+)  # fmt: skip
+def test_the_order_of_bytes_in_memory_does_not_matter(
+    small_parent, small_data, small_example, step
+):
+    moved = deepcopy(small_parent).to(memory_format=torch.channels_last)
+    results = [
+        compress(model, small_example, [step], data=small_data) for model in (small_parent, moved)
+    ]
+    assert same(*(state(result.model) for result in results))
+
+
+def test_means_are_those_before_the_pass_once_a_pass_has_trained(small_data, small_example):
+    """Nothing is removed by the second pass, so nothing is to be brought back."""
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(
+        torch.nn.Conv2d(1, 4, 3), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(64, 2)
+    )
+    trained = GradualPrune(0.5, training=TRAINING)
+    one, two = (
+        compress(model, small_example, recipe, data=small_data).model
+        for recipe in ([trained], [trained, GradualPrune(0.0, training=NONE)])
+    )
+    for key, value in one.state_dict().items():
+        torch.testing.assert_close(two.state_dict()[key], value, rtol=1e-4, atol=1e-5)

@@ -9,9 +9,11 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from gossamer.compress.contract import Context, Pass
+from gossamer.compress.layers import check_network
 from gossamer.compress.ledger import Ledger, LedgerEntry
 from gossamer.compress.measure import Measurement, measure
 from gossamer.compress.recipe import load_recipe
@@ -58,8 +60,9 @@ def compress(
 
     All passes are checked before the first one starts, and the network is exported and compared
     with its graph before and after (`gossamer.export`). After each pass the statistics of batch
-    norms are estimated anew, if there is data; a network without batch norms that was not trained
-    gets the means of its layers' outputs back (`gossamer.compress.recover`).
+    norms are estimated anew, if there is data; a network without batch norms that the pass did not
+    train gets the means of its layers' outputs back (`gossamer.compress.recover`): those of the
+    network as it was given, or, once a pass has trained it, those before this pass.
 
     Args:
         model: from (N, C, H, W) to logits (N, classes).
@@ -76,8 +79,8 @@ def compress(
             choose by time: compiled by this package, for example.
 
     Raises:
-        PassError: if a pass cannot do what it is asked, or the checkpoint is not of this
-            compression.
+        PassError: if a pass cannot do what it is asked, a weight is not float32, not finite or
+            computed from others, or the checkpoint is not of this compression.
         SpecError: if the recipe is not usable.
         UnsupportedOperatorError: naming the operator that the graph does not have.
         VerificationError: if the graph does not compute what the network does.
@@ -93,7 +96,8 @@ def compress(
         0.5
     """
     passes = load_recipe(recipe)
-    model = deepcopy(model).cpu().eval()
+    model = deepcopy(model).cpu().eval().to(memory_format=torch.contiguous_format)
+    check_network(model)
     parent = deepcopy(model).requires_grad_(False)
     context = Context(example_inputs, data, seed, progress, time_ms, parent=parent)
     for step in passes:
@@ -112,7 +116,9 @@ def compress(
             if not resume:
                 store.forget_trainings(index)
             context = replace(context, checkpoints=store.trainings(index))
-        model, entry = _run(passes[index], model, context, evaluate, previous)
+        was_trained = any(_trains(step, data) for step in passes[:index])
+        reference = deepcopy(model).requires_grad_(False) if was_trained else parent
+        model, entry = _run(passes[index], model, context, evaluate, previous, reference)
         if store is not None:
             store.save(index, model, entry)
         entries = (*entries, entry)
@@ -126,6 +132,7 @@ def _run(
     context: Context,
     evaluate: Evaluate | None,
     previous: LedgerEntry | None,
+    reference: nn.Module,
 ) -> tuple[nn.Module, LedgerEntry]:
     """Apply one pass and write its entry."""
     start = perf_counter()
@@ -137,7 +144,8 @@ def _run(
     told: dict[str, float | str] = {}
     model = step.apply(model, replace(context, tell=told.__setitem__)).eval()
     if context.data is not None:
-        recover(model, context.data.train, None if _trained(step) else context.parent, context.seed)
+        trained = _trains(step, context.data)
+        recover(model, context.data.train, None if trained else reference, context.seed)
     after, accuracy_after = _judge(model, context, evaluate)
     entry = LedgerEntry(
         name=step.name,
@@ -153,9 +161,9 @@ def _run(
     return model, entry
 
 
-def _trained(step: Pass) -> bool:
+def _trains(step: Pass, data: Data | None) -> bool:
     training = getattr(step, "training", None)
-    return training is None or training.epochs > 0
+    return data is not None and training is not None and training.epochs > 0
 
 
 def _judge(

@@ -1,10 +1,11 @@
-"""Which layers a pass works on."""
+"""Which layers a pass works on, and what passes ask of a network."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 
+import torch
 from torch import nn
 
 from gossamer.errors import PassError
@@ -50,3 +51,32 @@ def match_layers(
             expected=f"some of {list(layers)}",
         )
     return found
+
+
+def check_network(model: nn.Module) -> None:
+    """Raise PassError unless all weights are finite float32 numbers that layers own.
+
+    Examples:
+        >>> check_network(nn.Linear(2, 1).double())
+        Traceback (most recent call last):
+        gossamer.errors.PassError: weight: a parameter of another type (got torch.float64, ...
+    """
+    for name, parameter in model.named_parameters():
+        if parameter.dtype != torch.float32:
+            raise PassError(
+                "a parameter of another type",
+                where=name,
+                got=parameter.dtype,
+                expected=torch.float32,
+                hint="model.float()",
+            )
+        if not parameter.isfinite().all():
+            raise PassError("a parameter that is not finite", where=name)
+    for name, module in model.named_modules():
+        if isinstance(module, WEIGHTED) and "weight" not in module._parameters:
+            raise PassError(
+                "its weight is computed, and what a pass gave to it would be lost",
+                where=name,
+                got=type(module).__name__,
+                hint="torch.nn.utils.parametrize.remove_parametrizations",
+            )

@@ -24,7 +24,7 @@ def recover(
     Args:
         model: changed in place.
         split: where the images are drawn from.
-        parent: the network before the first pass; None if the network was trained since.
+        parent: the network that it was before; None if it was trained since.
         seed: of the draw.
 
     Returns:
