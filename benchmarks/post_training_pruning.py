@@ -36,9 +36,9 @@ from torch import nn
 
 import gossamer as gs
 from gossamer.compress.contract import Context, Pass
+from gossamer.compress.norms import reestimate_norms
 from gossamer.compress.prune.one_shot import Prune
 from gossamer.compress.prune.sparse_gpt import SparseGPT
-from gossamer.compress.recover import reestimate_norms
 from gossamer.errors import GossamerError, SpecError
 from gossamer.nets.weights import load_weights
 from gossamer.replacing import replacing

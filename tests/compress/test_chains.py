@@ -92,3 +92,29 @@ def test_a_sound_link_is_taken():
 def test_foreign_chains_are_refused(stored):
     with pytest.raises(DataError, match="not those of this network"):
         rebuild(Net(), TENSORS, stored, where="file")
+
+
+class Lists(nn.Module):
+    """Runs what it holds in a list, a tuple and a dictionary."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b, self.c = nn.Linear(2, 2), nn.ReLU(), nn.Tanh()
+        self.first = [self.a, {"then": self.b}]
+        self.last = (self.c, 1)
+
+    def forward(self, x):
+        a, others = self.first
+        return self.last[0](others["then"](a(x)))
+
+
+def test_modules_are_replaced_in_lists_too():
+    model = Lists()
+    size = (model.last, model.a.weight)
+    replace_module(model, model.a, nn.Sequential(model.a))
+    assert model.last is size[0]
+    for name in ("b", "c"):
+        replace_module(model, getattr(model, name), nn.Identity())
+    x = torch.ones(1, 2)
+    assert torch.equal(model(x), model.a[0](x))
+    assert model.a[0].weight is size[1]

@@ -103,3 +103,14 @@ def test_hooks_are_gone_also_after_an_error():
     with pytest.raises(RuntimeError, match="stopped"):
         fail()
     assert not layer.weight._backward_hooks
+
+
+def test_a_weight_that_two_layers_have_is_held_once(small_parent):
+    """Else its gradient would be summed over each cluster twice."""
+    model = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4))
+    model[1].weight = model[0].weight
+    with torch.no_grad():
+        model[0].weight.copy_(torch.tensor([0.5, -0.5]).repeat(8).view(4, 4))
+    with held_forms(model, {}, frozenset()):
+        (model[0].weight.sum() + model[1].weight.sum()).backward()
+    assert model[0].weight.grad.unique().tolist() == [16.0]

@@ -21,10 +21,10 @@ from gossamer.compress.factor.factor import Factor
 from gossamer.compress.factor.interleave import Interleave
 from gossamer.compress.layers import WEIGHTED
 from gossamer.compress.measure import measure
+from gossamer.compress.norms import reestimate_norms
 from gossamer.compress.prune.one_shot import Prune
 from gossamer.compress.quantise.layers import restore_layers
 from gossamer.compress.quantise.quantise import QuantiseLayers
-from gossamer.compress.recover import reestimate_norms
 from gossamer.compress.widths import changed, numbers, resize
 from gossamer.graph import Graph, Node
 from gossamer.graph.export import export

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from gossamer.compress.contract import Context
-from gossamer.compress.recover import reestimate_norms
+from gossamer.compress.norms import reestimate_norms
 from gossamer.compress.repair import Repair
 from gossamer.errors import PassError
 from gossamer.train.recipe import Recipe

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from gossamer.compress.norms import reestimate_norms
 from gossamer.compress.recover import recover
 from gossamer.compress.statistics import match_statistics, moments
 
@@ -114,3 +115,21 @@ def test_means_help_a_pruned_network_without_norms(small_data):
     with torch.no_grad():
         errors = [float((r.model(x) - parent(x)).square().mean()) for r in (pruned, repaired)]
     assert errors[1] < errors[0]
+
+
+@pytest.mark.parametrize("scale", [False, True])
+def test_batch_norms_behind_layers_do_not_mislead_those_after_them(small_data, scale):
+    """They are estimated anew in the end, which undoes what was done to layers before them."""
+    torch.manual_seed(0)
+    parent = nn.Sequential(
+        nn.Conv2d(1, 6, 3), nn.ReLU(), nn.Conv2d(6, 6, 3), nn.BatchNorm2d(6), nn.ReLU(),
+        nn.Flatten(), nn.Linear(24, 2),
+    ).eval()  # fmt: skip
+    reestimate_norms(parent, small_data.train)
+    model = disturbed(parent)
+    match_statistics(model, parent, small_data.train, scale=scale)
+    reestimate_norms(model, small_data.train)
+    found, wanted = (
+        moments(m, ["6"], small_data.train, [np.arange(100)])["6"] for m in (model, parent)
+    )
+    torch.testing.assert_close(found.mean, wanted.mean, rtol=1e-3, atol=1e-3)

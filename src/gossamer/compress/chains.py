@@ -8,6 +8,7 @@ The levels that a link rounds to are in the state; `quantise.layers.restore_laye
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from operator import is_
 from reprlib import repr as short_repr
 from typing import Any
 
@@ -22,7 +23,7 @@ _PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
 
 
 def replace_module(model: nn.Module, old: nn.Module, new: nn.Module) -> None:
-    """Put one module in the place of another, wherever the model holds it.
+    """Put one module in the place of another, wherever the model holds it, in lists of its own too.
 
     Examples:
         >>> model = nn.Sequential(nn.ReLU())
@@ -33,9 +34,21 @@ def replace_module(model: nn.Module, old: nn.Module, new: nn.Module) -> None:
         )
     """
     for parent in list(model.modules()):  # before the new one, which may hold the old, is in it
-        for key, child in parent._modules.items():
-            if child is old:
-                parent._modules[key] = new
+        _swap(vars(parent), old, new)
+
+
+def _swap(held: Any, old: nn.Module, new: nn.Module) -> Any:
+    """Return what stands in the place of something that a module holds; dicts change in place."""
+    if held is old:
+        return new
+    if isinstance(held, dict | list):
+        for key, value in list(held.items() if isinstance(held, dict) else enumerate(held)):
+            if (changed := _swap(value, old, new)) is not value:
+                held[key] = changed
+    elif type(held) is tuple:
+        made = tuple(_swap(value, old, new) for value in held)
+        return held if all(map(is_, made, held)) else made
+    return held
 
 
 def weighted_paths(model: nn.Module) -> frozenset[str]:

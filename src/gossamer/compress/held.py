@@ -38,7 +38,8 @@ def held_forms(
         codes: of layers that a pass ties itself, by name; see `Tie`.
         free: names of layers that are held otherwise, or not at all.
     """
-    layers = {name: m for name, m in model.named_modules() if isinstance(m, WEIGHTED)}
+    layers = _weighted(model)
+    codes = {name: own for name, own in codes.items() if name in layers}
     ties = [Tie(layers[name].weight, own) for name, own in codes.items()]
     grids: dict[str, Rounding] = {}
     for name, layer in layers.items():
@@ -62,6 +63,15 @@ def held_forms(
     finally:
         for hook in hooks:
             hook.remove()
+
+
+def _weighted(model: nn.Module) -> dict[str, nn.Conv2d | nn.Linear]:
+    """Return the layers by name; of those with one and the same weight the first."""
+    found: dict[Tensor, tuple[str, nn.Conv2d | nn.Linear]] = {}
+    for name, module in model.named_modules():
+        if isinstance(module, WEIGHTED):
+            found.setdefault(module.weight, (name, module))
+    return dict(found.values())
 
 
 def _round(grid: Quantised, weight: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from typing import Any
 
 from torch import nn
 
+from gossamer.compress.chains import replace_module
 from gossamer.errors import DataError
 from gossamer.registry import Registry
 
@@ -62,17 +63,15 @@ def put_back(model: nn.Module, stored: object, *, where: object) -> nn.Module:
     Raises:
         DataError: if it does not fit this network, or there is no such module.
     """
-    made: dict[nn.Module, nn.Module] = {}
     items: Any = stored.items() if isinstance(stored, Mapping) else [("", stored)]
     for path, own in items:
-        parent, _, name = path.rpartition(".")
         try:
-            if not name:
+            if not path:
                 raise ValueError("the network itself")
             options: dict[str, Any] = dict(own)
-            old = model.get_submodule(path)
-            new = made.setdefault(old, MODULES[options.pop("module")](**options))
-            setattr(model.get_submodule(parent), name, new)
+            new = MODULES[options.pop("module")](**options)
+            if described(old := model.get_submodule(path)) != described(new):
+                replace_module(model, old, new)
         except (AttributeError, TypeError, ValueError, KeyError) as error:
             got = short_repr({path: own})
             raise DataError(

@@ -11,12 +11,12 @@ from torch import nn
 
 from gossamer.compress.contract import Context, check_data
 from gossamer.compress.layers import match_layers
+from gossamer.compress.norms import reestimate_norms
 from gossamer.compress.prune.criterion import Evidence, Layers
 from gossamer.compress.prune.curvature.outputs import fit_outputs
 from gossamer.compress.prune.mask import nonzero_masks
 from gossamer.compress.prune.retrain import train_sparse
 from gossamer.compress.prune.scope import check_choice, sparsities
-from gossamer.compress.recover import reestimate_norms
 from gossamer.compress.statistics import match_statistics
 from gossamer.errors import PassError
 from gossamer.train.recipe import Recipe

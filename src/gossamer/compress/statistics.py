@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -12,7 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from gossamer.compress.evaluating import evaluating
 from gossamer.compress.layers import WEIGHTED
+from gossamer.compress.norms import reestimate_norms
 from gossamer.train.data import Split
 
 _BATCH = 128
@@ -41,8 +42,9 @@ def match_statistics(
     """Give each output channel of each layer the mean and deviation that it had in the parent.
 
     y becomes (y − mean)·(parent's deviation / deviation) + parent's mean, by rows of the weight and
-    by the bias; layer after layer in the order in which they run, so that errors do not pile up.
-    A layer without a bias keeps its mean. Zeros stay zero; with `scale`, values that were shared or
+    by the bias; layer after layer in the order in which they run, so that errors do not pile up;
+    the statistics of batch norms, which follow from that, are estimated anew in between. A layer
+    without a bias has its mean scaled. Zeros stay zero; with `scale`, values that were shared or
     quantised do not stay so.
 
     Source: Nagel et al., "Data-Free Quantization Through Weight Equalization and Bias Correction",
@@ -67,9 +69,12 @@ def match_statistics(
     wanted = moments(parent, layers, split, batches)
     matched = []
     for name in wanted:  # in the order in which they run
-        found = moments(model, [name], split, batches).get(name)
         layer = model.get_submodule(name)
-        if found is not None and (scale or layer.bias is not None):
+        if not scale and layer.bias is None:
+            continue
+        reestimate_norms(model, split, seed=seed)
+        found = moments(model, [name], split, batches).get(name)
+        if found is not None:
             _match(layer, found, wanted[name], scale=scale)
             matched.append(name)
     return matched
@@ -87,7 +92,7 @@ def moments(
         found = torch.stack([count, values.sum(1).cpu(), values.square().sum(1).cpu()])
         sums[name] = sums.get(name, torch.zeros_like(found)) + found
 
-    with _evaluating(model), torch.no_grad():
+    with evaluating(model), torch.no_grad():
         hooks = [
             model.get_submodule(name).register_forward_hook(partial(add, name)) for name in names
         ]
@@ -132,14 +137,3 @@ def _pairs(model: nn.Module, parent: nn.Module, names: Sequence[str] | None) -> 
         and isinstance(other := before.get(name), WEIGHTED)
         and other.weight.shape == layer.weight.shape
     ]
-
-
-@contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
-    modes = {module: module.training for module in model.modules()}
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, mode in modes.items():
-            module.training = mode

@@ -4,6 +4,7 @@ import pytest
 from gossamer.compress.blocks import swaps
 from gossamer.compress.blocks.assignment import best_blocks, kept_magnitude
 from gossamer.compress.blocks.bins import bin_sizes, bin_sums
+from gossamer.compress.blocks.orderings import SWAPS
 from gossamer.compress.blocks.swaps import swap
 
 
@@ -43,3 +44,9 @@ def test_keeps_more_and_never_less(work, monkeypatch):
 def test_one_bin_and_equal_rows_are_left_alone():
     assert swap(np.ones((3, 2)), np.arange(3), bin_sizes(3, 4), 0.5).tolist() == [0, 1, 2]
     assert swap(np.ones((6, 2)), np.arange(6), bin_sizes(6, 2), 0.5).tolist() == list(range(6))
+
+
+def test_few_blocks_of_which_almost_all_are_to_be_pruned():
+    rows = np.array([[1.0], [3.0], [1.0], [3.0]])
+    order = SWAPS(rows, bin_sizes(4, 2), 0.97)
+    assert kept_magnitude(rows[order], bin_sizes(4, 2), 0.97) == 0.75

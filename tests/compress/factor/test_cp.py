@@ -3,7 +3,8 @@ import pytest
 import torch
 
 from gossamer.compress.factor.cp import CP, cp_als, outer
-from tests.compress.factor.layers import LAYERS, conv, kernel, target_of
+from gossamer.compress.factor.stage import build_chain
+from tests.compress.factor.layers import LAYERS, conv, example_of, kernel, target_of
 
 
 def sum_of(rank: int, rng: torch.Generator, shape=(10, 12, 3, 3)) -> torch.Tensor:
@@ -68,3 +69,28 @@ def test_an_axis_of_one_tap_has_no_stage():
 
 def test_a_matrix_is_refused():
     assert "its CP is its SVD" in CP(target_of(LAYERS["point"])).reason()
+
+
+@pytest.mark.parametrize(
+    ("taps", "options"),
+    [((1, 3), {"stride": 2}), ((3, 1), {"padding": 1}), ((3, 1), {"padding": "same"}),
+     ((1, 3), {"dilation": 2, "stride": (2, 1)})],
+)  # fmt: skip
+def test_kernels_of_one_axis_keep_their_whole_window(taps, options):
+    layer = conv(6, 4, taps, **options, bias=False)
+    method = CP(target_of(layer))
+    stages = method.stages(method.full)
+    weights = method.weights(method.full)
+    chain = build_chain(stages, weights, None)
+    layer.weight.copy_(kernel(stages, weights))
+    assert len(stages) == 3
+    torch.testing.assert_close(chain(example_of(layer)), layer(example_of(layer)))
+
+
+def test_a_group_of_zeros_stays_zero():
+    layer = conv(8, 12, 3, groups=2)
+    layer.weight[:6] = 0
+    method = CP(target_of(layer))
+    found = kernel(method.stages((9,)), method.weights((9,)))
+    assert (found[:6] == 0).all()
+    assert (found[6:, 4:] - layer.weight[6:]).norm() < 0.6 * layer.weight.norm()

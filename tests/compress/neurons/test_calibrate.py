@@ -5,20 +5,22 @@ from copy import deepcopy
 import pytest
 import torch
 
-from gossamer.compress.neurons.activations import function_of, match_activations, replace_modules
+from gossamer.compress.chains import replace_module
+from gossamer.compress.neurons.activations import function_of, match_activations
 from gossamer.compress.neurons.calibrate import for_sparsity, running_order, within_loss
 from gossamer.compress.prune.criterion import Evidence
 from gossamer.nets.blocks.threshold import Truncated
 
 
-def truncated(parent, channels=None):
+def truncated(parent, channels=None, *, shifted=False):
     model = deepcopy(parent)
     found = match_activations(model, (".*",), (), where="test")
     made = {
-        name: Truncated(function_of(m), torch.zeros(channels) if channels else 0.0)
+        name: Truncated(function_of(m), torch.zeros(channels) if channels else 0.0, shifted=shifted)
         for name, m in found.items()
     }
-    replace_modules(model, {found[name]: m for name, m in made.items()})
+    for name, module in made.items():
+        replace_module(model, found[name], module.eval())
     return model, made
 
 
@@ -79,6 +81,16 @@ def test_nothing_is_cut_off_where_nothing_may_be(sigmoids, small_data):
     for_sparsity(made, evidence, 0.0)
     x = next(evidence.batches())[0]
     assert torch.equal(model(x), sigmoids(x))
+
+
+@pytest.mark.parametrize("find", [for_sparsity, within_loss])
+def test_what_is_shifted_is_never_shifted_up(sigmoids, small_data, find):
+    """Of a tanh, the least threshold that cuts nothing would add to all that is left."""
+    model, made = truncated(sigmoids, shifted=True)
+    evidence = Evidence(model, small_data.train, 20)
+    find(made, evidence, 0.0)
+    assert all(float(module.threshold) >= 0 for module in made.values())
+    assert (model(next(evidence.batches())[0]).abs() < 100).all()
 
 
 def test_the_order_is_that_of_running(small_parent, small_data):

@@ -2,14 +2,18 @@
 
 from itertools import product
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from gossamer.compress.contract import Context
 from gossamer.compress.measure import measure
-from gossamer.compress.neurons.measure import measure_activations
+from gossamer.compress.neurons.measure import measure_activations, tell_activations
+from gossamer.compress.quantise.layers import read_signs, round_input
+from gossamer.graph.ops import Quantise
 
 
 def sparse(seed: int, *shape: int) -> torch.Tensor:
@@ -114,3 +118,24 @@ def test_macs_left_are_weights_kept_times_activations_left_of_the_layer_before(n
         rest = (found.effective_macs - found.skippable_macs) / found.macs
         # Means over 8000 activations and 120000 weights: two points are over three deviations.
         assert 100 * rest == pytest.approx(weights * inputs / 100, abs=2)
+
+
+def test_layers_that_round_or_read_signs_meet_the_zeros_that_they_read():
+    x = torch.tensor([[0.1, -0.1, 3.0, 0.0]])
+    rounded, signed = nn.Linear(4, 1), nn.Linear(4, 1)
+    round_input(rounded, Quantise(1.0, 0, 0, 255))
+    read_signs(signed)
+    assert measure_activations(nn.Sequential(rounded), x).sparsity == 0.75
+    assert measure_activations(nn.Sequential(signed), x).sparsity == 0
+
+
+def test_the_ledger_tells_of_pictures_where_there_are_any(small_parent, small_data, small_example):
+    told: list[dict] = []
+    for data in (small_data, None):
+        told.append({})
+        zeros = torch.zeros_like(small_example)
+        tell_activations(small_parent, Context(zeros, data, tell=told[-1].__setitem__))
+    seen = small_data.train.batch(np.arange(len(small_data.train)))[0]
+    expected = measure_activations(small_parent, seen).sparsity
+    assert told[0]["activation_sparsity"] == pytest.approx(expected, rel=1e-3)
+    assert told[1]["activation_sparsity"] > expected

@@ -27,9 +27,9 @@ def kept_magnitude(magnitudes: np.ndarray, sizes: np.ndarray, sparsity: float) -
 
 
 def best_blocks(magnitudes: np.ndarray, sizes: np.ndarray, sparsity: float) -> np.ndarray:
-    """Return (bins, M) bool: the blocks of largest mean magnitude, the first among equals."""
+    """Return (bins, M) bool: the blocks of largest mean magnitude, one at least, ties in order."""
     means = bin_sums(magnitudes, sizes) / np.asarray(sizes)[:, None]
-    count = means.size - round(sparsity * means.size)
+    count = max(means.size - round(sparsity * means.size), 1)
     mask = np.zeros(means.size, bool)
     mask[np.argsort(-means.ravel(), kind="stable")[:count]] = True
     return mask.reshape(means.shape)

@@ -32,7 +32,7 @@ def _clusters(magnitudes: np.ndarray, sizes: np.ndarray, sparsity: float, seed: 
 
 def _largest(magnitudes: np.ndarray, sizes: np.ndarray, sparsity: float, seed: int) -> np.ndarray:
     """Put rows together whose largest weights stand at the same places."""
-    gone = round(sparsity * magnitudes.size)
+    gone = min(round(sparsity * magnitudes.size), magnitudes.size - 1)
     threshold = np.partition(magnitudes.ravel(), gone)[gone]
     return group_rows((magnitudes >= threshold) & (magnitudes > 0), sizes)
 

@@ -25,7 +25,7 @@ class CP(Ranked):
     Sweeps start near singular vectors, and from seeded noise where a side is shorter than r.
 
     What is expected to be lost is a lower bound: what the best matrix of that rank loses, in the
-    worst of four unfoldings. An axis of one tap has no stage.
+    worst of four unfoldings. A kernel with an axis of one tap has one stage for its window.
 
     Source: Lebedev et al., "Speeding-up Convolutional Neural Networks Using Fine-tuned
     CP-Decomposition", 2015, who minimise by nonlinear least squares; Phan et al., "Stable Low-rank
@@ -37,13 +37,14 @@ class CP(Ranked):
         return "it is a matrix: its CP is its SVD" if self.target.taps == (1, 1) else None
 
     def stages(self, choice: Choice) -> Stages:
-        """Return the four convolutions, without those of one tap."""
+        """Return the four convolutions, or three where the kernel has one axis."""
         stage, groups = self.target.stage, self.target.groups
         middle = groups * choice[0]
-        axes = [stage.along(axis, (middle, middle), middle) for axis in (0, 1)]
-        plain = [one for one in axes if one != stage.point(middle, middle, middle)]
+        window = [stage.between(middle, middle, middle)]
+        if min(self.target.taps) > 1:
+            window = [stage.along(axis, (middle, middle), middle) for axis in (0, 1)]
         first = stage.point(stage.in_channels, middle, groups)
-        return (first, *plain, stage.point(middle, stage.out_channels, groups))
+        return (first, *window, stage.point(middle, stage.out_channels, groups))
 
     @cached_property
     def spectra(self) -> tuple[Spectrum, ...]:
@@ -91,11 +92,13 @@ def cp_als(tensor: Tensor, rank: int, rng: np.random.Generator) -> list[Tensor]:
     solved for without it.
 
     Args:
-        tensor: (K, C, R, S) float64, not zero.
+        tensor: (K, C, R, S) float64; of zeros, all factors are zero.
         rank: ≥ 1.
         rng: of the start.
     """
     norm, before = tensor.norm(), float("inf")
+    if not norm:
+        return [tensor.new_zeros(size, rank) for size in tensor.shape]
     tensor = tensor / norm
     factors = [_start(tensor, axis, rank, rng) for axis in range(4)]
     for _ in range(_SWEEPS):

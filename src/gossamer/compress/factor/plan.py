@@ -141,10 +141,7 @@ def make_plan(
     later = sum(one.after for one in chosen.values())
     for name, one in chosen.items():
         if one is options[name][0]:
-            cheaper = len(options[name]) > 1 or rule.ranks == "noise"
-            reasons[name] = (
-                "the chains that are cheaper lose too much" if cheaper else "no chain is cheaper"
-            )
+            reasons[name] = _reason(options[name], rule)
     found = {name: one for name, one in chosen.items() if one is not options[name][0]}
     return Plan(found, reasons, 1 - later / total)
 
@@ -217,6 +214,14 @@ def _alone(options: list[Replacement], rule: Rule, cost: Cost) -> Replacement:
     else:
         others = [one for one in others if one.candidate.loss <= 1 - rule.energy + 1e-12]
     return min((as_is, *others), key=lambda one: one.after)
+
+
+def _reason(options: list[Replacement], rule: Rule) -> str:
+    """Return why a layer stays for which there is a method."""
+    if rule.ranks == "noise":
+        return "the ranks that EVBMF finds, if any, make no cheaper chain"
+    cheaper = len(options) > 1
+    return "the chains that are cheaper lose too much" if cheaper else "no chain is cheaper"
 
 
 def _listed(reasons: Mapping[str, str]) -> str:

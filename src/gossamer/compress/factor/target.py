@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from gossamer.compress.chains import replace_module
+from gossamer.compress.evaluating import evaluating
 from gossamer.compress.factor.stage import Pair, Stage, Stages, chain_macs
 from gossamer.compress.quantise.layers import RoundedInput, can_round
 from gossamer.graph.ops import Quantise
@@ -170,11 +171,5 @@ def _runs_with_chains(model: nn.Module, names: list[str], example: Tensor) -> bo
 
 
 def _run(model: nn.Module, example: Tensor) -> None:
-    modes = {module: module.training for module in model.modules()}
-    model.eval()
-    try:
-        with torch.no_grad():
-            model(example[:1])
-    finally:
-        for module, mode in modes.items():
-            module.training = mode
+    with evaluating(model), torch.no_grad():
+        model(example[:1])

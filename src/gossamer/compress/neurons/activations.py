@@ -69,11 +69,3 @@ def function_of(module: nn.Module) -> str | None:
     if isinstance(module, Truncated | KWinners):
         return module.function
     return FUNCTIONS.get(type(module))
-
-
-def replace_modules(model: nn.Module, others: Mapping[nn.Module, nn.Module]) -> None:
-    """Put other modules in the places of some, wherever they stand, in place."""
-    for path, module in list(model.named_modules(remove_duplicate=False)):
-        if module in others:
-            parent, _, name = path.rpartition(".")
-            setattr(model.get_submodule(parent), name, others[module].train(module.training))

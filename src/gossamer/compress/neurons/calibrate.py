@@ -96,7 +96,8 @@ def _quantile(seen: Tensor, module: Truncated, sparsity: float) -> Tensor:
     """Return the threshold, one number or one a channel, that this fraction is not above."""
     count = round(sparsity * seen.shape[1])
     if count == 0:  # nothing is cut off
-        least = 0.0 if float(seen.min()) >= 0 else torch.finfo(torch.float32).min
+        is_low = float(seen.min()) < 0 and not module.shifted  # who shifts by that adds it
+        least = torch.finfo(torch.float32).min if is_low else 0.0
         return torch.full_like(module.threshold, least)
     limit = seen.kthvalue(count, dim=1).values.clamp(min=0)
     return limit.view(module.threshold.shape)

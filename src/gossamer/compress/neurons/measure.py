@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
@@ -11,8 +11,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d
 
+from gossamer.compress.contract import Context
+from gossamer.compress.evaluating import evaluating
 from gossamer.compress.layers import WEIGHTED
+from gossamer.compress.prune.criterion import Evidence
+from gossamer.compress.quantise.layers import RoundedInput, SignInput
 from gossamer.counts import conv2d_macs, linear_macs
+
+_IMAGES = 256
 
 
 @dataclass(frozen=True)
@@ -109,18 +115,14 @@ def measure_activations(model: nn.Module, batches: Tensor | Iterable[Tensor]) ->
     hooks = [
         layer.register_forward_hook(partial(_count, sums, name)) for name, layer in layers.items()
     ]
-    modes = {module: module.training for module in model.modules()}
     try:
-        with torch.no_grad():
-            model.eval()
+        with evaluating(model), torch.no_grad():
             for batch in [batches] if isinstance(batches, Tensor) else batches:
                 model(batch)
                 images += len(batch)
     finally:
         for hook in hooks:
             hook.remove()
-        for module, mode in modes.items():
-            module.training = mode
     return ActivationReport(tuple(_record(n, layers[n], sums[n], images) for n in sums))
 
 
@@ -129,9 +131,11 @@ def _count(
 ) -> None:
     """Add what one call of a layer reads: entries, zeros, MACs that meet them, weight uses."""
     x = args[0].detach()
+    if isinstance(layer, RoundedInput | SignInput):
+        x = layer.read(x)
     zeros = (x == 0).float()
     weights = (layer.weight.detach() != 0).float()
-    if out.ndim == 4:
+    if isinstance(layer, nn.Conv2d):
         same = (layer.stride, layer.padding, layer.dilation, layer.groups)
         skipped = conv2d(zeros, weights, None, *same).double().sum()
         macs = conv2d_macs(tuple(weights.shape), out.shape[2:])
@@ -156,13 +160,17 @@ def _record(name: str, layer: Any, sums: list[float], images: int) -> Activation
     )
 
 
-def tell_activations(
-    model: nn.Module, batches: Iterable[Tensor] | Tensor, tell: Any
-) -> Mapping[str, float]:
-    """Tell the ledger what layers read: numbers of the whole network, a sentence a layer."""
+def tell_activations(model: nn.Module, context: Context) -> None:
+    """Tell the ledger what layers read: numbers of the whole network, a sentence a layer.
+
+    Of some training pictures, or of the example without data.
+    """
+    batches: Tensor | Iterable[Tensor] = context.example_inputs
+    if context.data is not None:
+        evidence = Evidence(model, context.data.train, _IMAGES, seed=context.seed)
+        batches = (images for images, _ in evidence.batches())
     report = measure_activations(model, batches)
     for key, number in report.numbers().items():
-        tell(key, number)
+        context.tell(key, number)
     for layer in report.layers:
-        tell(layer.name, str(layer))
-    return report.numbers()
+        context.tell(layer.name, str(layer))

@@ -66,7 +66,7 @@ class PenaliseActivations:
         finally:
             for hook in hooks:
                 hook.remove()
-        tell_activations(model, context.example_inputs, context.tell)
+        tell_activations(model, context)
         return model
 
     def got(self, model: nn.Module) -> Mapping[str, float]:

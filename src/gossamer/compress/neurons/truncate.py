@@ -9,8 +9,10 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from gossamer.compress.chains import replace_module
 from gossamer.compress.contract import Context, check_data
-from gossamer.compress.neurons.activations import function_of, match_activations, replace_modules
+from gossamer.compress.evaluating import evaluating
+from gossamer.compress.neurons.activations import function_of, match_activations
 from gossamer.compress.neurons.calibrate import for_sparsity, within_loss
 from gossamer.compress.neurons.measure import tell_activations
 from gossamer.compress.prune.criterion import Evidence
@@ -80,7 +82,7 @@ class TruncateActivations:
             find = for_sparsity if self.by == "sparsity" else within_loss
             find(made, evidence, self.amount)
         train_on(model, context, self.training, (HoldZeros(model),))
-        tell_activations(model, context.example_inputs, context.tell)
+        tell_activations(model, context)
         return model
 
     def got(self, model: nn.Module) -> Mapping[str, float]:
@@ -104,7 +106,8 @@ class TruncateActivations:
             )
             for name, module in found.items()
         }
-        replace_modules(model, {found[name]: module for name, module in made.items()})
+        for name, module in made.items():
+            replace_module(model, found[name], module.train(found[name].training))
         return made
 
     def _channels(
@@ -113,7 +116,7 @@ class TruncateActivations:
         """Return the channels of each activation; raise PassError if it has different numbers."""
         widths = channels_of(model, found, example)
         for name, counts in widths.items():
-            if self.per == "channel" and len(counts) != 1:
+            if self.per == "channel" and len(counts) > 1:
                 raise PassError(
                     "an activation of different widths has no thresholds a channel",
                     where=f"{self.name}: {name}",
@@ -134,12 +137,10 @@ def channels_of(
         found[names[module]].add(int(args[0].shape[1]))
 
     hooks = [module.register_forward_pre_hook(note) for module in names]
-    was_training = model.training
     try:
-        with torch.no_grad():
-            model.eval()(example[:1])
+        with evaluating(model), torch.no_grad():
+            model(example[:1])
     finally:
-        model.train(was_training)
         for hook in hooks:
             hook.remove()
     return found

@@ -8,8 +8,9 @@ from typing import ClassVar
 
 from torch import nn
 
+from gossamer.compress.chains import replace_module
 from gossamer.compress.contract import Context, check_data
-from gossamer.compress.neurons.activations import function_of, match_activations, replace_modules
+from gossamer.compress.neurons.activations import function_of, match_activations
 from gossamer.compress.neurons.measure import tell_activations
 from gossamer.compress.prune.mask import HoldZeros
 from gossamer.compress.prune.scope import check_choice
@@ -58,13 +59,11 @@ class KeepWinners:
     def apply(self, model: nn.Module, context: Context) -> nn.Module:
         """Replace activations in place, and train."""
         found = match_activations(model, self.include, self.exclude, where=self.name)
-        made = {
-            module: KWinners(self.density, self.over, str(function_of(module)))
-            for module in found.values()
-        }
-        replace_modules(model, made)
+        for module in found.values():
+            winners = KWinners(self.density, self.over, str(function_of(module)))
+            replace_module(model, module, winners.train(module.training))
         train_on(model, context, self.training, (HoldZeros(model),))
-        tell_activations(model, context.example_inputs, context.tell)
+        tell_activations(model, context)
         return model
 
     def got(self, model: nn.Module) -> Mapping[str, float]:

@@ -11,7 +11,7 @@ whatever the order was, so that such a method *is* its order of removal, and an 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from gossamer.compress.evaluating import evaluating
 from gossamer.compress.prune.granularity import Granularity
 from gossamer.train.data import Split
 
@@ -64,16 +65,9 @@ class Evidence:
         assert self.split is not None
         return min(self.images, len(self.split))
 
-    @contextmanager
-    def evaluating(self) -> Iterator[nn.Module]:
+    def evaluating(self) -> AbstractContextManager[nn.Module]:
         """Put the model into evaluation mode and every module back into its own afterwards."""
-        modes = {module: module.training for module in self.model.modules()}
-        self.model.eval()
-        try:
-            yield self.model
-        finally:
-            for module, mode in modes.items():
-                module.training = mode
+        return evaluating(self.model)
 
     def losses(self, size: int | None = None) -> Iterator[tuple[Tensor, int]]:
         """Yield the mean cross-entropy of each batch, with its graph, and the batch's size."""

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from gossamer.compress.recover import reestimate_norms
+from gossamer.compress.norms import reestimate_norms
 
 
 def test_statistics_are_those_of_the_images(small_parent, small_data):
