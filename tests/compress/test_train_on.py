@@ -10,6 +10,7 @@ import gossamer.train.fit as fitting
 from gossamer.compress.cluster.share import ShareWeights
 from gossamer.compress.compress import compress
 from gossamer.compress.contract import Context
+from gossamer.compress.factor.factor import Factor
 from gossamer.compress.neurons.truncate import TruncateActivations
 from gossamer.compress.prune.dynamic import DynamicSparse
 from gossamer.compress.prune.gradual import GradualPrune
@@ -18,7 +19,9 @@ from gossamer.compress.prune.lottery import LotteryTicket
 from gossamer.compress.quantise.binarise import Binarise
 from gossamer.compress.quantise.quantise import QuantiseLayers
 from gossamer.compress.repair import Repair
+from gossamer.compress.resume import PassStore
 from gossamer.compress.train_on import train_on
+from gossamer.errors import DataError
 from gossamer.train.recipe import Recipe
 
 TRAINING = Recipe(epochs=3, batch_size=20, learning_rate=0.02)
@@ -80,6 +83,49 @@ def test_resumed_equals_uninterrupted(
     states = [result.model.state_dict() for result in (through, again)]
     assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
     assert [path.name for path in tmp_path.iterdir()] == [f"pass-0-{step.name}.safetensors"]
+
+
+def test_a_pass_that_measures_time_chooses_as_before(
+    small_parent, small_data, small_example, tmp_path, monkeypatch
+):
+    """The clock goes otherwise when the pass is played again: small ranks are then slow."""
+    dear = [False]
+
+    def time_ms(module, x):
+        weights = float(sum(p.numel() for p in module.parameters()))
+        return 1000.0 - weights if dear[0] else weights
+
+    step = Factor("svd", of="time", amount=0.1, reconstruct=False, training=TRAINING)
+    options = {"time_ms": time_ms, "checkpoint": tmp_path}
+    evaluated = iter(range(2))  # before the pass, and behind its first epoch
+    whole = fitting.accuracy
+
+    def killed(*args):
+        if next(evaluated) == 1:
+            raise Killed
+        return whole(*args)
+
+    through = run(small_parent, small_example, step, small_data, time_ms=time_ms)
+    with monkeypatch.context() as patch:
+        patch.setattr(fitting, "accuracy", killed)
+        with pytest.raises(Killed):
+            run(small_parent, small_example, step, small_data, **options)
+    assert any(path.suffix == ".json" for path in tmp_path.iterdir())
+    dear[0] = True
+    again = run(small_parent, small_example, step, small_data, resume=True, **options)
+    states = [result.model.state_dict() for result in (through, again)]
+    assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
+    assert [path.name for path in tmp_path.iterdir()] == ["pass-0-factor.safetensors"]
+
+
+@pytest.mark.parametrize("text", ["", "{", "7", '["x"]', "[[1]]"])
+def test_damaged_times_are_a_named_error(tmp_path, text):
+    store = PassStore(tmp_path, torch.nn.Linear(2, 2), (PASSES[0],), 0)
+    store.clock(0, lambda module, x: 1.0)(torch.nn.ReLU(), torch.zeros(1))
+    (path,) = tmp_path.iterdir()
+    path.write_text(text)
+    with pytest.raises(DataError, match="not times"):
+        store.clock(0, lambda module, x: 1.0)
 
 
 def test_without_resume_and_with_another_recipe_it_begins_anew(

@@ -114,8 +114,9 @@ def compress(
         previous = entries[-1] if entries else None
         if store is not None:
             if not resume:
-                store.forget_trainings(index)
-            context = replace(context, checkpoints=store.trainings(index))
+                store.forget(index)
+            clock = store.clock(index, time_ms) if time_ms is not None else None
+            context = replace(context, checkpoints=store.trainings(index), time_ms=clock)
         was_trained = any(_trains(step, data) for step in passes[:index])
         reference = deepcopy(model).requires_grad_(False) if was_trained else parent
         model, entry = _run(passes[index], model, context, evaluate, previous, reference)

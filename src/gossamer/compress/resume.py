@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 from pathlib import Path
 
-from torch import nn
+from torch import Tensor, nn
 
 from gossamer.compress.chains import chains, rebuild, weighted_paths
 from gossamer.compress.contract import Pass
@@ -17,16 +17,19 @@ from gossamer.compress.modules import described, put_back, replaced
 from gossamer.compress.quantise.layers import restore_layers
 from gossamer.compress.recipe import recipe_to_dict
 from gossamer.compress.widths import changed, numbers, resize
-from gossamer.errors import PassError
+from gossamer.errors import DataError, PassError
+from gossamer.replacing import replacing
 from gossamer.train.checkpoint import read_tensors, write_tensors
+
+TimeMs = Callable[[nn.Module, Tensor], float]
 
 
 class PassStore:
-    """A folder with one safetensors file a finished pass, and one a training of an unfinished one.
+    """A folder with one safetensors file a finished pass, and of an unfinished one its trainings.
 
     Each file of a pass states the passes up to its own, the seed, and a fingerprint of the network
-    that the compression began with, so that nothing is mixed up. Trainings have a digest of the
-    same in their names; they go when their pass is finished.
+    that the compression began with, so that nothing is mixed up. Trainings, and times that were
+    measured, have a digest of the same in their names; they go when their pass is finished.
 
     Args:
         folder: made when the first pass is stored.
@@ -48,19 +51,39 @@ class PassStore:
         notes = {**self._origin(index), "entry": entry.to_dict(), **shape}
         notes["modules"] = replaced(self.modules, described(model))
         write_tensors(self._path(index), model.state_dict(), notes)
-        self.forget_trainings(index)
+        self.forget(index)
 
     def trainings(self, index: int) -> Iterator[Path]:
         """Yield a file for each training of pass `index`, in order."""
-        origin = json.dumps(self._origin(index), sort_keys=True)
-        digest = hashlib.sha256(origin.encode()).hexdigest()[:12]
-        name = self._path(index).stem
+        name, digest = self._path(index).stem, self._digest(index)
         return (self.folder / f"{name}.training-{n}-{digest}.safetensors" for n in count())
 
-    def forget_trainings(self, index: int) -> None:
-        """Remove the files of the trainings of pass `index`."""
-        for path in self.folder.glob(f"{self._path(index).stem}.training-*.safetensors"):
-            path.unlink()
+    def clock(self, index: int, time_ms: TimeMs) -> TimeMs:
+        """Return a clock that writes down what it measures for pass `index`, and reads it again.
+
+        No time is measured twice alike: without this, a pass played again could choose otherwise,
+        and what it has trained would not fit.
+        """
+        path = self.folder / f"{self._path(index).stem}.times-{self._digest(index)}.json"
+        known: list[float] = _read_times(path) if path.exists() else []
+        answers = iter(tuple(known))
+
+        def remembered(module: nn.Module, x: Tensor) -> float:
+            if (answer := next(answers, None)) is None:
+                answer = float(time_ms(module, x))
+                known.append(answer)
+                self.folder.mkdir(parents=True, exist_ok=True)
+                with replacing(path) as partial:
+                    partial.write_text(json.dumps(known))
+            return answer
+
+        return remembered
+
+    def forget(self, index: int) -> None:
+        """Remove the files of the trainings and times of pass `index`."""
+        for kind in ("training-*.safetensors", "times-*.json"):
+            for path in self.folder.glob(f"{self._path(index).stem}.{kind}"):
+                path.unlink()
 
     def restore(self, model: nn.Module) -> tuple[LedgerEntry, ...]:
         """Load the last finished pass into the model and return the entries so far.
@@ -92,9 +115,20 @@ class PassStore:
     def _path(self, index: int) -> Path:
         return self.folder / f"pass-{index}-{self.recipe[index].name}.safetensors"
 
+    def _digest(self, index: int) -> str:
+        origin = json.dumps(self._origin(index), sort_keys=True)
+        return hashlib.sha256(origin.encode()).hexdigest()[:12]
+
     def _origin(self, index: int) -> dict[str, object]:
         passes = recipe_to_dict(self.recipe[: index + 1])
         return {"recipe": passes, "seed": self.seed, "parent": self.parent}
+
+
+def _read_times(path: Path) -> list[float]:
+    try:
+        return [float(time) for time in json.loads(path.read_text())]
+    except (OSError, ValueError, TypeError) as error:
+        raise DataError("not times that were written down", where=path, got=error) from None
 
 
 def _fingerprint(model: nn.Module) -> str:

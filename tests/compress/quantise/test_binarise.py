@@ -101,3 +101,16 @@ def test_signs_need_plain_layers(small_example):
     model = nn.Sequential(nn.Flatten(), nn.Linear(36, 4), Own(4, 4), nn.Linear(4, 2))
     with pytest.raises(PassError, match="binarise, layer 2: only plain layers can read signs"):
         Binarise("xnor", training=NOTHING).check(model, Context(small_example))
+
+
+def test_layers_that_read_one_sign_only_are_told(small_data, small_example):
+    """What a sigmoid gives is positive everywhere; what a ReLU gives is not, and zero counts so."""
+    torch.manual_seed(0)
+    model = nn.Sequential(
+        nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Conv2d(4, 4, 3), nn.Sigmoid(), nn.Flatten(),
+        nn.Linear(16, 2),
+    ).eval()  # fmt: skip
+    told: dict = {}
+    context = Context(small_example, small_data, tell=told.__setitem__)
+    Binarise("xnor", ends=True, training=NOTHING).apply(model, context)
+    assert told == {"5": "100.0% of the signs that it reads are positive"}

@@ -10,15 +10,17 @@ from torch import nn
 
 from gossamer.compress.contract import Context, check_data
 from gossamer.compress.layers import match_layers
-from gossamer.compress.prune.criterion import Layers
+from gossamer.compress.prune.criterion import Evidence, Layers
 from gossamer.compress.prune.mask import HoldZeros
 from gossamer.compress.quantise.few_values import METHODS
 from gossamer.compress.quantise.layers import can_round, read_signs
+from gossamer.compress.quantise.ranges import positive_shares
 from gossamer.compress.quantise.straight_through import StraightThrough
 from gossamer.compress.train_on import train_on
 from gossamer.errors import PassError
 from gossamer.train.recipe import Recipe
 
+_IMAGES, _ONE_SIDED = 128, 0.01
 _TRAINING = Recipe(epochs=10, optimiser="adamw", learning_rate=1e-3, weight_decay=0.0)
 
 
@@ -29,7 +31,10 @@ class Binarise:
     - "binary-connect": ±H, one H a layer, which stays.
     - "bwn": ±α, one α a channel, the mean size of its real weights.
     - "xnor": the same, and layers read the signs of their inputs; α of inputs is left to the norms,
-      as the paper finds that it hardly matters. Layers become `SignConv2d` or `SignLinear`.
+      as the paper finds that it hardly matters. Layers become `SignConv2d` or `SignLinear`. The
+      paper's blocks are norm, sign, convolution. Behind a ReLU the sign only says where that is
+      open, and no gradient comes through where it is closed; behind what is positive everywhere
+      there is nothing left to read, which the ledger says.
     - "twn": −α, 0, α, one α a layer.
 
     Weights that are zero stay zero. Export holds them as codebooks, with a scale a channel where
@@ -80,6 +85,11 @@ class Binarise:
             for layer in layers.values():
                 read_signs(layer)
         train_on(model, context, self.training, (HoldZeros(model), straight), free=tuple(layers))
+        if self.method == "xnor" and context.data is not None:
+            evidence = Evidence(model, context.data.train, _IMAGES, seed=context.seed)
+            for name, share in positive_shares(layers, evidence).items():
+                if min(share, 1 - share) < _ONE_SIDED:
+                    context.tell(name, f"{share:.1%} of the signs that it reads are positive")
         return model
 
     def got(self, model: nn.Module) -> Mapping[str, float]:
