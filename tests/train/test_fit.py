@@ -140,6 +140,14 @@ def test_a_penalty_is_added_to_every_step(data):
     assert model[5].weight.norm() < 0.5 * free[5].weight.norm()
 
 
+def test_a_teacher_comes_back_from_the_device_of_the_training(data):
+    teacher, places = network(), []
+    teacher.to = lambda place: places.append(str(place)) or teacher
+    fit(network(), data, replace(RECIPE, epochs=1, distil=0.5), teacher=teacher)
+    assert len(places) == 2
+    assert places[1] == "cpu"
+
+
 def test_a_teacher_is_asked_in_evaluation_mode_and_left_as_it_was(data):
     teacher = fit(network(), data, RECIPE)
     before = weights(teacher)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 import torch
 from torch import nn
 
 from gossamer.errors import PassError
 
+M = TypeVar("M", bound=nn.Module)
 WEIGHTED = (nn.Conv2d, nn.Linear)
 
 
@@ -33,14 +35,34 @@ def match_layers(
         >>> list(match_layers(model, [".*"], [r"blocks\\..*"], where="demo"))
         ['stem.conv', 'head']
     """
+    layers = {name: m for name, m in model.named_modules() if isinstance(m, WEIGHTED)}
+    return matching(layers, include, exclude, where=where)
+
+
+def matching(
+    known: Mapping[str, M],
+    include: Sequence[str],
+    exclude: Sequence[str],
+    *,
+    where: str,
+    kind: str = "",
+) -> dict[str, M]:
+    """Return those whose names match; raise PassError if an expression is not valid or none does.
+
+    Args:
+        known: by name.
+        include: regular expressions; one of them must match the whole name.
+        exclude: regular expressions; none of them may match the whole name.
+        where: the pass, for messages.
+        kind: what they are, for messages.
+    """
     try:
         wanted, unwanted = ([re.compile(p) for p in patterns] for patterns in (include, exclude))
     except re.error as error:
         raise PassError("not a regular expression", where=where, got=error.pattern) from None
-    layers = {name: m for name, m in model.named_modules() if isinstance(m, WEIGHTED)}
     found = {
-        name: layer
-        for name, layer in layers.items()
+        name: module
+        for name, module in known.items()
         if any(p.fullmatch(name) for p in wanted) and not any(p.fullmatch(name) for p in unwanted)
     }
     if not found:
@@ -48,7 +70,7 @@ def match_layers(
             "no layer matches",
             where=where,
             got=f"include {list(include)}, exclude {list(exclude)}",
-            expected=f"some of {list(layers)}",
+            expected=f"some of {kind}{list(known)}",
         )
     return found
 

@@ -52,7 +52,8 @@ def fit(
         progress: show a bar on a terminal.
         after_step: called in order after every optimiser step; what is `Stateful` is resumed, too.
         penalties: called after every forward pass; what they return is added to the loss.
-        teacher: from images to logits, as the model; for recipes that distil.
+        teacher: from images to logits, as the model; for recipes that distil. On the CPU and in
+            evaluation mode afterwards, too.
         on_epoch: called with each epoch's record; when resuming, with the earlier ones first.
 
     Returns:
@@ -96,6 +97,8 @@ def fit(
                 save_checkpoint(checkpoint, state, model, loop.optimiser, loop.after_step)
             on_epoch(record)
             advance(f"loss {record.loss:.3f}, accuracy {record.accuracy:.1%}")
+    if teacher is not None:
+        teacher.to("cpu")
     return model.to("cpu").eval()
 
 

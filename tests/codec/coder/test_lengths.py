@@ -82,3 +82,13 @@ def test_fibonacci_counts_reach_the_limit():
         fibonacci.append(fibonacci[-1] + fibonacci[-2])
     assert code_lengths(np.array(fibonacci), 60).max() == 39
     assert code_lengths(np.array(fibonacci), 16).max() == 16
+
+
+@given(st.lists(st.integers(1, 10**6), min_size=2, max_size=60))
+def test_codes_are_within_a_bit_of_the_entropy(counts):
+    """H ≤ L < H + 1, and L − H ≤ p_max + 0.086 (Gallager, 1978)."""
+    shares = np.array(counts) / sum(counts)
+    entropy = float(-(shares * np.log2(shares)).sum())
+    mean = float((code_lengths(np.array(counts), 60) * shares).sum())
+    assert entropy - 1e-9 <= mean < entropy + 1
+    assert mean - entropy <= shares.max() + 0.0861

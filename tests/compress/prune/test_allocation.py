@@ -123,7 +123,8 @@ def test_sizes_with_erk_are_those_of_rigl(sparsity, megabytes):
 
 
 @pytest.mark.parametrize(
-    ("sparsity", "megabytes"), [(0.8, 23.729), (0.9, 13.532), (0.95, 8.433), (0.965, 6.904)]
+    ("sparsity", "megabytes"),
+    [(0.8, 23.729), (0.9, 13.532), (0.95, 8.433), (0.965, 6.904), (0.99, 4.354)],
 )
 def test_sizes_with_a_dense_first_layer_are_those_of_rigl(sparsity, megabytes):
     sizes = [prod(shape) for shape in resnet50_shapes().values()]
@@ -132,9 +133,16 @@ def test_sizes_with_a_dense_first_layer_are_those_of_rigl(sparsity, megabytes):
     assert (4 * (nonzeros + 27_560) + rest / 8) / 1e6 == pytest.approx(megabytes, abs=1.2e-3)
 
 
-@pytest.mark.parametrize(("sparsity", "macs"), [(0.8, 0.414), (0.9, 0.242), (0.95, 0.122)])
-def test_effective_macs_with_erk(sparsity, macs):
+@pytest.mark.parametrize(
+    ("kind", "sparsity", "macs"),
+    [("erk", 0.8, 0.414), ("erk", 0.9, 0.242), ("erk", 0.95, 0.122),
+     ("uniform", 0.8, 0.223), ("uniform", 0.9, 0.126), ("uniform", 0.95, 0.077)],
+)  # fmt: skip
+def test_effective_macs_are_those_of_rigl(kind, sparsity, macs):
+    """Uniform with a dense first layer."""
     densities = erk_densities(resnet50_shapes(), sparsity)
+    if kind == "uniform":
+        densities = dict.fromkeys(densities, 1 - sparsity) | {"stem": 1.0}
     uses = {"stem": 112**2, "head": 1}
     for name in densities:
         if name not in uses:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 
 from torch import nn
 
-from gossamer.errors import PassError
+from gossamer.compress.layers import matching
 from gossamer.nets.blocks.threshold import Truncated
 from gossamer.nets.blocks.winners import KWinners
 
@@ -44,24 +43,8 @@ def match_activations(
         >>> list(match_activations(model, [".*"], ["3"], where="demo"))
         ['1']
     """
-    try:
-        wanted, unwanted = ([re.compile(p) for p in patterns] for patterns in (include, exclude))
-    except re.error as error:
-        raise PassError("not a regular expression", where=where, got=error.pattern) from None
     known = {n: m for n, m in model.named_modules() if function_of(m) is not None}
-    found = {
-        name: module
-        for name, module in known.items()
-        if any(p.fullmatch(name) for p in wanted) and not any(p.fullmatch(name) for p in unwanted)
-    }
-    if not found:
-        raise PassError(
-            "no layer matches",
-            where=where,
-            got=f"include {list(include)}, exclude {list(exclude)}",
-            expected=f"some of the activation modules {list(known)}",
-        )
-    return found
+    return matching(known, include, exclude, where=where, kind="the activation modules ")
 
 
 def function_of(module: nn.Module) -> str | None:
