@@ -23,8 +23,8 @@ def compress(
     recipe: Annotated[
         str,
         typer.Option(
-            help="digits, deep-compression, gradual, one-shot, channels, low-rank, int8, binary, or "
-            "a .yaml file."
+            help="digits, deep-compression, gradual, one-shot, channels, low-rank, int8, binary, "
+            "or a .yaml file."
         ),
     ] = "digits",
     data: DataName = "digits",

@@ -96,7 +96,8 @@ def compress(
         0.5
     """
     passes = load_recipe(recipe)
-    model = deepcopy(model).cpu().eval().to(memory_format=torch.contiguous_format)
+    model = deepcopy(model).cpu().eval()
+    model = model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     check_network(model)
     parent = deepcopy(model).requires_grad_(False)
     context = Context(example_inputs, data, seed, progress, time_ms, parent=parent)

@@ -132,11 +132,11 @@ def _count(
     """Add what one call of a layer reads: entries, zeros, MACs that meet them, weight uses."""
     x = args[0].detach()
     if isinstance(layer, RoundedInput | SignInput):
-        x = layer.read(x)
+        x = layer.read(x)  # type: ignore[operator]
     zeros = (x == 0).float()
     weights = (layer.weight.detach() != 0).float()
     if isinstance(layer, nn.Conv2d):
-        same = (layer.stride, layer.padding, layer.dilation, layer.groups)
+        same: Any = (layer.stride, layer.padding, layer.dilation, layer.groups)
         skipped = conv2d(zeros, weights, None, *same).double().sum()
         macs = conv2d_macs(tuple(weights.shape), out.shape[2:])
     else:
