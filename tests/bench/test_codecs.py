@@ -1,10 +1,12 @@
 import lzma
+import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from gossamer.bench import codecs
-from gossamer.bench.codecs import RIVALS, rival_bytes
+from gossamer.bench.codecs import RIVALS, rival_bytes, rival_sizes
 from gossamer.bench.coding import floats_of, integers_of, measure_coding
 from gossamer.codec.files import save
 from gossamer.counts import entropy_bits
@@ -60,6 +62,29 @@ def test_what_is_not_installed_has_no_number(monkeypatch):
     assert rival_bytes("brotli", tensors(), np.zeros(0, np.float32)) is None
     with pytest.raises(UnknownNameError, match="brotli"):
         rival_bytes("brotly", tensors(), np.zeros(0, np.float32))
+
+
+def test_nncodec_keeps_every_bit_of_floats_by_the_smallest_rival(monkeypatch):
+    floats = np.random.default_rng(0).standard_normal(500).astype(np.float32)
+    coded: list[np.ndarray] = []
+    encoder = SimpleNamespace(
+        initCtxModels=lambda *_: None,
+        encodeLayer=lambda levels, *_: coded.append(levels),
+        finish=lambda: bytes(100),
+    )
+    coder = SimpleNamespace(Encoder=lambda: encoder, HdspMode=SimpleNamespace(AlwaysOff=None))
+    monkeypatch.setitem(sys.modules, "nncodec", SimpleNamespace())
+    monkeypatch.setitem(sys.modules, "nncodec.extensions", SimpleNamespace(deepCABAC=coder))
+    sizes = rival_sizes(["lzma", "nncodec", "huffman"], tensors(), floats)
+    assert list(sizes) == ["lzma", "nncodec", "huffman"]
+    assert sizes["nncodec"] is not None
+    assert sizes["nncodec"] == (200, min(size[1] for size in sizes.values() if size))
+    # Signs and exponents can be told from what nncodec codes.
+    assert sizes["nncodec"][1] == 100 + -(-500 * 23 // 8)
+    largest = np.frexp(np.abs(floats).max())[1]
+    (levels,) = coded[-1]
+    assert (np.sign(levels) == np.sign(floats)).all()
+    assert (largest + 1 - np.abs(levels) == np.frexp(floats)[1]).all()
 
 
 def test_integers_are_those_of_the_layouts():

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gossamer.bench.codecs import rival_bytes
+from gossamer.bench.codecs import rival_sizes
 from gossamer.codec.files import load
 from gossamer.codec.inspect import inspect_bytes
 from gossamer.codec.mixing.grid import grid_of
@@ -99,8 +99,7 @@ def measure_coding(path: Path, rivals: Sequence[str]) -> CodingRecord:
         files[profile], times[profile] = len(data), _decode_ms(data)
     integers = list(tensors.values())
     floats = np.concatenate([floats_of(layout) for layout in graph.weights.values()])
-    for name in rivals:
-        parts = rival_bytes(name, integers, floats)
+    for name, parts in rival_sizes(rivals, integers, floats).items():
         sizes[name], files[name] = (parts[0], sum(parts)) if parts else (None, None)
     return CodingRecord(
         name=path.stem,
