@@ -4,8 +4,8 @@ General compressors are given a byte (or two) for each weight, or a bitmap and t
 stream for a whole network, whichever is smaller; floats as they are or byte plane after byte plane.
 nncodec is asked by its coder alone, without quantisation of the integers and without the headers of
 its container. It has no coder of floats; by itself it would round them, which loses bits that the
-others keep. Here it codes signs and exponents as integers, and mantissas are kept as they are; where
-another rival of the same comparison takes fewer bytes for the floats, nncodec is counted with those.
+others keep. Here it codes signs and exponents as integers, and mantissas are kept as they are;
+where another rival in the comparison takes fewer bytes for the floats, it is counted with those.
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
     magic 8 | version 1 | stored length, unpacked length | header | table | CRC-32 | sections
 
+The header is deflated, or, from version 5 on, coded by a model of headers.
+
 Sections lie one after another in the order of the table, which holds their lengths and checksums;
 without offsets, overlaps and holes cannot be expressed.
 """
@@ -17,6 +19,8 @@ from typing import Any, NoReturn
 
 from gossamer.codec.cursor import Cursor, uvarint
 from gossamer.codec.limits import Limits
+from gossamer.codec.mixing.text_stream import LONGEST_TEXT, read_text, write_text
+from gossamer.codec.versions import NEWEST, VERSIONS
 from gossamer.errors import (
     ChecksumError,
     FormatError,
@@ -25,9 +29,9 @@ from gossamer.errors import (
     UnsupportedVersionError,
 )
 
+# The first version whose header may be coded by the model.
+_MODELLED = 5
 MAGIC = b"\x89GOS\r\n\x1a\n"
-VERSIONS = (1, 2, 3, 4)
-NEWEST = VERSIONS[-1]
 
 
 @dataclass(frozen=True)
@@ -56,16 +60,28 @@ def pack(header: Mapping[str, Any], sections: Sequence[bytes], version: int = NE
         FormatError: if the header has no JSON form.
     """
     text = _to_json(header)
+    modelled = version >= _MODELLED and header.get("profile") == "small"
+    modelled = modelled and len(text) <= LONGEST_TEXT
+    stored = write_text(text) if modelled else _deflate(text)
+    return pack_stored(stored, len(text), sections, version, modelled=modelled)
+
+
+def _deflate(text: bytes) -> bytes:
     squeeze = zlib.compressobj(9, zlib.DEFLATED, -15)
-    stored = squeeze.compress(text) + squeeze.flush()
-    return pack_stored(stored, len(text), sections, version)
+    return squeeze.compress(text) + squeeze.flush()
 
 
 def pack_stored(
-    stored: bytes, unpacked_bytes: int, sections: Sequence[bytes], version: int = NEWEST
+    stored: bytes,
+    unpacked_bytes: int,
+    sections: Sequence[bytes],
+    version: int = NEWEST,
+    *,
+    modelled: bool = False,
 ) -> bytes:
-    """Return the file that holds an already deflated header and sections."""
-    front = [MAGIC, bytes([version]), uvarint(len(stored)), uvarint(unpacked_bytes), stored]
+    """Return the file that holds an already deflated or modelled header and sections."""
+    length = 2 * len(stored) + modelled if version >= _MODELLED else len(stored)
+    front = [MAGIC, bytes([version]), uvarint(length), uvarint(unpacked_bytes), stored]
     front.append(uvarint(len(sections)))
     front += [uvarint(len(section)) + _checksum(section) for section in sections]
     whole = b"".join(front)
@@ -85,6 +101,9 @@ def unpack(data: bytes | memoryview, limits: Limits) -> Container:
         )
     version = _read_version(cursor)
     stored_bytes, unpacked_bytes = cursor.uvarint(), cursor.uvarint()
+    modelled = 0
+    if version >= _MODELLED:
+        stored_bytes, modelled = divmod(stored_bytes, 2)
     if max(stored_bytes, unpacked_bytes) > limits.header_bytes:
         raise LimitExceededError(
             "the header is too long",
@@ -97,7 +116,8 @@ def unpack(data: bytes | memoryview, limits: Limits) -> Container:
     if _checksum(cursor.data[:front_bytes]) != cursor.take(4):
         raise ChecksumError("the checksum is wrong", where="header")
     sections = _read_sections(cursor, table)
-    header = _from_json(_inflate(stored, unpacked_bytes))
+    unpacked = read_text if modelled else _inflate
+    header = _from_json(unpacked(stored, unpacked_bytes))
     return Container(version, header, sections, stored_bytes, front_bytes + 4 - stored_bytes)
 
 

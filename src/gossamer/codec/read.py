@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
+from gossamer.codec.brief import full
 from gossamer.codec.container import Container, unpack
 from gossamer.codec.header import Outline, describe, outline
 from gossamer.codec.limits import Budget, Limits
@@ -18,6 +19,8 @@ from gossamer.errors import FormatError, GossamerError, LimitExceededError
 from gossamer.graph import Graph, Layout, infer_shapes, verify
 
 _PARALLEL_BYTES = 2**18
+# The first version whose header is brief.
+_BRIEF = 5
 
 Job = tuple[SectionReader, str, list[str]]
 
@@ -82,6 +85,8 @@ def read_contents(
 
 
 def _read(container: Container, limits: Limits, budget: Budget, progress: Progress) -> Contents:
+    if container.version >= _BRIEF:
+        container = replace(container, header=full(container.header, budget.take))
     outlined = outline(container.header, limits, budget)
     plan = _plan(container, len(outlined.tensors))
     names = list(outlined.tensors)

@@ -9,7 +9,7 @@ import numpy as np
 
 from gossamer.codec.coder import CODERS
 from gossamer.codec.coder.coder import LARGEST_ALPHABET
-from gossamer.codec.container import NEWEST
+from gossamer.codec.versions import NEWEST
 from gossamer.codec.cursor import Cursor, uvarint
 from gossamer.codec.limits import Budget
 from gossamer.errors import FormatError

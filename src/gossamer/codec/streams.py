@@ -192,11 +192,18 @@ def _read_quantised(reader: SectionReader, shapes: Sequence[Shape]) -> list[Layo
 
 
 def write_mixed(layouts: Sequence[Any]) -> tuple[bytes, int]:
-    """Return any tensors by the mixing coder, and how many symbols reading them is charged."""
-    stream, charges = MixedStream(), []
-    for layout in layouts:
-        code_tensor(stream, layout.shape, layout, charges.append)
-    return stream.finish(), sum(charges)
+    """Return any tensors by the mixing coder, and how many symbols reading them is charged.
+
+    The encoder tries whether layers are alike.
+    """
+    tried: list[bytes] = []
+    charges: list[int] = []
+    for steady in (False, True):
+        stream, charges = MixedStream(steady=steady), []
+        for layout in layouts:
+            code_tensor(stream, layout.shape, layout, charges.append)
+        tried.append(stream.finish())
+    return min(tried, key=len), sum(charges)
 
 
 def _read_mixed(reader: SectionReader, shapes: Sequence[Shape]) -> list[Layout]:

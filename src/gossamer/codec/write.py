@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gossamer.codec.brief import brief
 from gossamer.codec.container import pack
 from gossamer.codec.header import describe, weight_names
 from gossamer.codec.profile import PROFILES, usual_profile
@@ -46,4 +47,4 @@ def encode(graph: Graph, profile: str | None = None, progress: Progress = silent
     sections = PROFILES[profile](layouts, progress)
     header = describe(graph) | {"profile": profile}
     header["sections"] = [[form, numbers] for form, numbers, _ in sections]
-    return pack(header, [data for _, _, data in sections])
+    return pack(brief(header), [data for _, _, data in sections])

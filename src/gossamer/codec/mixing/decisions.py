@@ -31,6 +31,7 @@ from gossamer.codec.mixing.places import (
     PREDICTED,
     PREDICTION,
     REFINE,
+    REFINE_TOO,
     TENSOR,
 )
 from gossamer.jit.loop import I32, I64, U8, U32, Int
@@ -53,8 +54,21 @@ def mix_magnitude(
     by_expected = BY_EXPECTED + ((expected >> 1) * NODES + node) * INPUTS
     by_tap = BY_TAP + (min(seen[TAP], 9) * NODES + node) * INPUTS
     refine = REFINE + node * 33
+    too = REFINE_TOO + ((expected >> 2) * NODES + node) * 33
     return mix_decision(
-        data, state, tables, slots, weights, inputs, bases, node, by_expected, by_tap, refine, bit
+        data,
+        state,
+        tables,
+        slots,
+        weights,
+        inputs,
+        bases,
+        node,
+        by_expected,
+        by_tap,
+        refine,
+        too,
+        bit,
     )
 
 
@@ -90,8 +104,21 @@ def code_sign(
     by_tap = BY_EXPECTED + (min(seen[TAP], 9) * NODES + node) * INPUTS
     by_left = BY_TAP + (size_class(seen[LEFT]) * NODES + node) * INPUTS
     refine = REFINE + node * 33
+    too = REFINE_TOO + ((guess >> 1) * NODES + node) * 33
     return mix_decision(
-        data, state, tables, slots, weights, inputs, bases, node, by_tap, by_left, refine, negative
+        data,
+        state,
+        tables,
+        slots,
+        weights,
+        inputs,
+        bases,
+        node,
+        by_tap,
+        by_left,
+        refine,
+        too,
+        negative,
     )
 
 

@@ -14,6 +14,7 @@ from gossamer.codec.mixing.places import (
     FLOAT_BITS,
     FLOATS,
     NUMBERS,
+    REFINE_BITS,
     REFINE_BYTES,
 )
 from gossamer.jit.loop import I32, I64, U8, U32, Int
@@ -104,6 +105,7 @@ def code_high(
             BY_BYTE + depth * INPUTS,
             BY_BYTE + (16 + depth) * INPUTS,
             REFINE_BYTES,
+            REFINE_BITS + depth * 33,
             value >> 8 - depth & 1,
         )
         node = 2 * node + bit if depth else 1

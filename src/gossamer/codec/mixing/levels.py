@@ -6,6 +6,7 @@ from gossamer.codec.mixing.from_middle import code_from_middle
 from gossamer.codec.mixing.from_zero import code_from_zero
 from gossamer.codec.mixing.neighbours import (
     KERNEL_SUM,
+    VERSION,
     begin_filter,
     begin_kernel,
     estimate,
@@ -42,8 +43,9 @@ def code_filters(
     `sums` has, zero before the first filter: the magnitudes so far of each channel (channels), of
     each place (channels · taps), the levels so far of each place (as many), the magnitudes of each
     tap (taps), the mean of each tap against the tensor's in 1/256 (taps), and the weights of the
-    prediction (10 · taps).
+    prediction (16 · taps).
     """
+    seen[VERSION] = version
     for k in range(first, last):
         begin_filter(seen, sums, channels, taps, k)
         for c in range(channels):

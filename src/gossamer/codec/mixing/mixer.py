@@ -3,13 +3,13 @@
 A *slot* is a probability of 22 bits that moves towards what it sees, and how often it was used.
 Each of eight contexts names one slot. Their stretches, and how far they lie from one half, are
 weighted (logistic mixing: Mahoney 2005) by two sets of weights, which other contexts select; the
-mean of both, in the stretched domain, is refined by a small table of what such a mean turned out
-to be.
+mean of both, in the stretched domain, is refined by small tables of what such a mean turned out to
+be: one, or, where the state says so, two that different contexts select.
 """
 
 from __future__ import annotations
 
-from gossamer.codec.mixing.arithmetic import HIGHEST, code_decision
+from gossamer.codec.mixing.arithmetic import FIRST_FREE, HIGHEST, code_decision
 from gossamer.codec.mixing.tables import PACE, SQUASH, STRETCH, TRUST_BITS
 from gossamer.jit.loop import I32, I64, U8, U32, Int
 
@@ -25,7 +25,9 @@ BASES, SCRATCH = 16, 32
 """Numbers that a decision needs in memory: bases and slots; inputs, an error and paces."""
 START_WEIGHT = 65536 * 3 // 25
 """Of a stretch; distances from one half start at weight 0."""
-_LEARN = 80
+LEARNING, MOST_USES, TWICE = FIRST_FREE, FIRST_FREE + 1, FIRST_FREE + 2
+"""In the state: how fast weights learn, how many uses the slots of contexts count, and 1 if the
+mean is refined by two tables, 0 if by one."""
 _MOST_USES = 1023
 
 
@@ -41,9 +43,10 @@ def mix_decision(
     first: Int,
     second: Int,
     refine: Int,
+    refine_too: Int,
     bit: Int,
 ) -> Int:
-    """Code one bit. `bases`, `first`, `second` and `refine` are places in slots and weights."""
+    """Code one bit. `bases`, `first` … `refine_too` are places in slots and weights."""
     for i in range(CONTEXTS):
         slot = slots[bases[i] + node]
         bases[HELD + i] = slot
@@ -57,15 +60,28 @@ def mix_decision(
     mean = one + two >> 1
     place = (mean + 2048) * 32
     weight = place & 4095
-    place = refine + (place >> 12)
-    refined = ((slots[place] >> 16) * (4096 - weight) + (slots[place + 1] >> 16) * weight) >> 12
-    probability = tables[SQUASH + mean + 2047] * 3 + refined >> 2
-    bit = code_decision(data, state, tables, min(max(probability, 65536 - HIGHEST), HIGHEST), bit)
-    learn(slots, tables, place + (weight >> 11), bit)
-    adjust(weights, first, inputs, (bit << 16) - tables[SQUASH + one + 2047])
-    adjust(weights, second, inputs, (bit << 16) - tables[SQUASH + two + 2047])
-    learn_held(slots, inputs, bases, node, bit)
+    place >>= 12
+    probability = tables[SQUASH + mean + 2047] * 2 + refined(slots, refine + place, weight)
+    if state[TWICE]:
+        probability += refined(slots, refine_too + place, weight)
+    else:
+        probability += tables[SQUASH + mean + 2047]
+    probability = min(max(probability >> 2, 65536 - HIGHEST), HIGHEST)
+    bit = code_decision(data, state, tables, probability, bit)
+    place += weight >> 11
+    learn(slots, tables, refine + place, bit)
+    if state[TWICE]:
+        learn(slots, tables, refine_too + place, bit)
+    pace = state[LEARNING]
+    adjust(weights, first, inputs, ((bit << 16) - tables[SQUASH + one + 2047]) * pace)
+    adjust(weights, second, inputs, ((bit << 16) - tables[SQUASH + two + 2047]) * pace)
+    learn_held(slots, inputs, bases, node, state[MOST_USES], bit)
     return bit
+
+
+def refined(slots: U32, place: Int, weight: Int) -> Int:
+    """Return the probability between two refining slots, the second of a weight in 1/4096."""
+    return ((slots[place] >> 16) * (4096 - weight) + (slots[place + 1] >> 16) * weight) >> 12
 
 
 def code_plainly(data: U8, state: I64, tables: I32, slots: U32, place: Int, bit: Int) -> Int:
@@ -87,7 +103,7 @@ def learn(slots: U32, tables: I32, place: Int, bit: Int) -> Int:
     return 0
 
 
-def learn_held(slots: U32, inputs: I32, bases: I64, node: Int, bit: Int) -> Int:
+def learn_held(slots: U32, inputs: I32, bases: I64, node: Int, most: Int, bit: Int) -> Int:
     """Do what `learn` does to the eight slots of a decision, side by side."""
     aim = bit << 22
     for i in range(CONTEXTS):
@@ -96,7 +112,7 @@ def learn_held(slots: U32, inputs: I32, bases: I64, node: Int, bit: Int) -> Int:
         probability = slot >> 10
         probability += (aim - probability) * (inputs[PACES + i] >> TRUST_BITS) >> 16
         probability = min(max(probability, 64), (1 << 22) - 64)
-        bases[HELD + i] = probability << 10 | min(uses + 1, _MOST_USES)
+        bases[HELD + i] = probability << 10 | min(uses + 1, most)
     for i in range(CONTEXTS):
         slots[bases[i] + node] = bases[HELD + i]
     return 0
@@ -113,7 +129,7 @@ def dot(weights: I32, start: Int, inputs: I32) -> Int:
 def adjust(weights: I32, start: Int, inputs: I32, error: Int) -> Int:
     """Move weights so that the same inputs would come closer to what happened."""
     # Through memory of 32 bits, so that LLVM knows that products of 32 bits by 32 are enough.
-    inputs[INPUTS] = error * _LEARN >> 10
+    inputs[INPUTS] = error >> 10
     error = inputs[INPUTS]
     for i in range(INPUTS):
         weights[start + i] = weights[start + i] + (inputs[i] * error + 8192 >> 14)

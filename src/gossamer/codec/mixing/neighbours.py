@@ -3,22 +3,24 @@
 Levels are the integers of a weight tensor, most of them zero, as (filter, channel, tap). Known are
 the levels before it in the same kernel, at the same tap of earlier channels and of earlier filters;
 the mean magnitudes so far of its filter, its channel, its place in the filter, its tap and the
-tensor; and a prediction of the level itself: a weighted sum of ten neighbours whose weights learn
-as they go (normalised least mean squares).
+tensor; and a prediction of the level itself: a weighted sum of neighbours, those of its kernel
+among them, whose weights learn as they go (normalised least mean squares).
 """
 
 from __future__ import annotations
 
 from gossamer.jit.loop import I16, I32, I64, Int
 
-# Entries of `seen`, what is known when a level is coded.
-LEFT, UP, UP_LEFT, UP_RIGHT, BEFORE, CHANNEL_1, CHANNEL_2, FILTER_1, FILTER_2, MEAN = range(10)
-CHANNEL_3, CHANNEL_4, FILTER_3 = range(10, 13)
+# Entries of `seen`, what is known when a level is coded; the first sixteen predict it.
+FEATURES = 16
 TENSOR_SUM, TENSOR_COUNT, FILTER_SUM, KERNEL_SUM = range(16, 20)
 TENSOR_MEAN, FILTER_MEAN, CHANNEL_MEAN, KERNEL_MEAN, PLACE_MEAN, EXPECTATION = range(20, 26)
 GUESS, GUESS_STEPS, TAP, TAP_INVERSE, SIGN_INVERSE, POWER = range(26, 32)
-SEEN = 32
-FEATURES = 10
+LEFT, UP, UP_LEFT, UP_RIGHT, BEFORE, CHANNEL_1, CHANNEL_2, FILTER_1, FILTER_2 = range(32, 41)
+CHANNEL_3, CHANNEL_4, FILTER_3, MEAN, VERSION = range(41, 46)
+SEEN = 48
+BACK = 8
+"""How many levels before it in its kernel predict a level."""
 
 
 def begin_filter(seen: I64, sums: I64, channels: Int, taps: Int, k: Int) -> Int:
@@ -68,6 +70,9 @@ def look(seen: I64, levels: I16, channels: Int, taps: Int, row: Int, k: Int, c: 
     seen[FILTER_1] = levels[at - size] if k > 0 else 0
     seen[FILTER_2] = levels[at - 2 * size] if k > 1 else 0
     seen[FILTER_3] = levels[at - 3 * size] if k > 2 else 0
+    if seen[VERSION] > 4:
+        for back in range(BACK):
+            seen[back] = levels[at - 1 - back] if t > back else 0
     return 0
 
 
@@ -85,6 +90,7 @@ def estimate(
     expected = seen[FILTER_MEAN] * channel // max(mean, 1) * tap >> 8
     seen[EXPECTATION] = expected
     seen[MEAN] = sums[place + channels * taps] * seen[SIGN_INVERSE] >> 16
+    choose_features(seen)
     predictor = channels + 2 * channels * taps + 2 * taps + FEATURES * t
     total = 0
     power = 0
@@ -96,6 +102,21 @@ def estimate(
     seen[POWER] = power
     scale = max(expected, 16)
     seen[GUESS_STEPS] = min(max((12 * guess + (scale >> 1)) // scale, -15), 15)
+    return 0
+
+
+def choose_features(seen: I64) -> Int:
+    """Set what predicts a level besides those before it in its kernel; the rest stays 0."""
+    if seen[VERSION] > 4:
+        seen[BACK] = seen[CHANNEL_1]
+        seen[BACK + 1] = seen[CHANNEL_2]
+        seen[BACK + 2] = seen[FILTER_1]
+        seen[BACK + 3] = seen[FILTER_2]
+        seen[BACK + 4] = seen[MEAN]
+    else:
+        for i in range(9):
+            seen[i] = seen[LEFT + i]
+        seen[9] = seen[MEAN]
     return 0
 
 

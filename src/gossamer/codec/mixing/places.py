@@ -27,7 +27,10 @@ NUMBERS = FLOAT_BITS + 32 * 8
 REFINE = NUMBERS + 16 * 128
 """For each node, 33 slots for means of −2048, −1920 … 2048; one more set is for floats."""
 REFINE_BYTES = REFINE + NODES * 33
-SLOTS = REFINE_BYTES + 33
+REFINE_TOO = REFINE_BYTES + 33
+"""For sixteen classes of what is expected, as many more; and a set for each bit of a float."""
+REFINE_BITS = REFINE_TOO + 16 * NODES * 33
+SLOTS = REFINE_BITS + 16 * 33
 
 # ── sets of weights ───────────────────────────────────────────────────────────────────────────────
 BY_EXPECTED = 0

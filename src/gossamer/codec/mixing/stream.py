@@ -6,44 +6,33 @@ from math import prod
 
 import numpy as np
 
-from gossamer.codec.container import NEWEST
 from gossamer.codec.mixing import floats, levels
-from gossamer.codec.mixing.arithmetic import END, LOW, POSITION, RANGE, SPENT, WRITING, carry
-from gossamer.codec.mixing.mixer import (
-    BASES,
-    CONTEXTS,
-    FRESH,
-    INPUTS,
-    NODES,
-    SCRATCH,
-    START_WEIGHT,
-)
+from gossamer.codec.mixing.coded import CodedStream, fresh_slots, fresh_weights
+from gossamer.codec.mixing.mixer import FRESH, INPUTS, LEARNING, MOST_USES, NODES, TWICE
 from gossamer.codec.mixing.neighbours import FEATURES, SEEN
 from gossamer.codec.mixing.places import BYTE_NODES, FLOATS, REFINE, SLOTS, TENSOR, WEIGHTS
-from gossamer.codec.mixing.tables import LARGEST, SQUASH, tables
-from gossamer.errors import FormatError, TruncatedError
+from gossamer.codec.versions import NEWEST
+from gossamer.errors import FormatError
 from gossamer.jit.loop import Loop
 
 LARGEST_LEVEL = 2**levels.LONGEST - 1
 _CHUNK = 2**15
-_AHEAD_BYTES = 4
-_DECISION_BYTES = 2
-_STATE = 16
+_STEADY = 6
+"""Context of the number that says which of these many uses slots of levels count."""
+_USES = (127, 1023)
 _CODE_FILTERS = Loop(levels.code_filters)
 _CODE_FLOATS = Loop(floats.code_floats)
 _CODE_NUMBER = Loop(floats.code_number)
-_CARRY = Loop(carry)
 
 
-class MixedStream:
-    """One arithmetic code, and what its models have learnt so far.
-
-    Every call both writes and reads: to write, it is given what to code and returns it; to read,
-    what it is given does not matter except for its size. So a format is described once.
+class MixedStream(CodedStream):
+    """Numbers, floats and levels in one stream.
 
     Args:
         data: to read; None to write.
-        version: of the format, 3 or 4.
+        version: of the format, from 3 on.
+        steady: to write, whether what levels are like stays the same from layer to layer; from
+            version 5 on.
         plain: run the loops as plain Python, for tests.
     """
 
@@ -52,28 +41,17 @@ class MixedStream:
         data: bytes | memoryview | None = None,
         *,
         version: int = NEWEST,
+        steady: bool = True,
         plain: bool = False,
     ) -> None:
-        self.writing = data is None
-        self._version, self._plain = version, plain
-        ahead = b"" if data is None else bytes(data) + bytes(_AHEAD_BYTES)
-        self._data = np.frombuffer(ahead, np.uint8) if ahead else np.zeros(4096, np.uint8)
-        self._state = np.zeros(_STATE, np.int64)
-        self._state[RANGE], self._state[WRITING] = 2**32 - 1, self.writing
-        self._tables = tables()
-        self._slots = _fresh_slots()
-        weights = np.zeros((WEIGHTS // INPUTS, INPUTS), np.int32)
-        weights[:, :CONTEXTS] = START_WEIGHT
-        self._weights = weights.ravel()
-        self._inputs, self._bases = np.zeros(SCRATCH, np.int32), np.zeros(BASES, np.int64)
-        if data is not None:
-            self._state[END], self._state[POSITION] = len(data), 4
-            self._state[LOW] = int.from_bytes(bytes(self._data[:4]).ljust(4, b"\0"), "big")
-
-    @property
-    def ideal_bits(self) -> float:
-        """The sum of −log₂ of the probabilities of all decisions so far."""
-        return int(self._state[SPENT]) / 4096
+        weights = fresh_weights(WEIGHTS // INPUTS)
+        super().__init__(data, fresh_slots(SLOTS, REFINE), weights, plain)
+        self._version = version
+        self._predictors: dict[tuple[int, int], np.ndarray] = {}
+        self._state[LEARNING] = 140 if version > 4 else 80
+        self._state[TWICE], self._uses = version > 4, _USES[-1]
+        if version > 4:
+            self._uses = self._choice(_STEADY, _USES, int(steady))
 
     def number(self, context: int, value: int = 0) -> int:
         """Code a number 0 … 2⁴⁰ − 2; numbers of one of the 16 contexts are alike."""
@@ -84,6 +62,7 @@ class MixedStream:
         bits = np.array(values, np.float32).ravel().view(np.uint32)
         own = slice(FLOATS, FLOATS + BYTE_NODES)
         self._slots[own] = FRESH
+        self._state[MOST_USES] = _USES[-1]
         for start in range(0, len(bits), _CHUNK):
             part = bits[start : start + _CHUNK]
             self._run(_CODE_FLOATS, 40 * len(part), *self._mixing, part, len(part))
@@ -94,8 +73,11 @@ class MixedStream:
         filters, channels, taps, row = as_filters(values.shape)
         coded, longest = values.astype(np.int16).ravel(), max(longest, 1)
         self._slots[TENSOR : TENSOR + NODES] = FRESH
+        self._state[MOST_USES] = self._uses
         seen = np.zeros(SEEN, np.int64)
         sums = np.zeros(channels + (2 * channels + 2 + FEATURES) * taps, np.int64)
+        predictor = sums[len(sums) - FEATURES * taps :]
+        predictor[:] = self._predictors.get((taps, row), 0)
         step = max(1, _CHUNK // max(1, channels * taps))
         for first in range(0, filters, step):
             last = min(first + step, filters)
@@ -105,54 +87,16 @@ class MixedStream:
                 *self._mixing,
                 *(coded, seen, sums, channels, taps, row, first, last, longest, self._version),
             )
+        if self._version > 4:
+            self._predictors[taps, row] = predictor.copy()
         return coded.reshape(values.shape)
 
-    def finish(self) -> bytes:
-        """Return what was written: the last interval as its shortest number, without zeros.
-
-        To read, check that nothing is left and that the bytes are just those that would be written.
-
-        Raises:
-            FormatError: if they are others.
-        """
-        low, width = int(self._state[LOW]), int(self._state[RANGE])
-        position = int(self._state[POSITION])
-        if self.writing:
-            self._reserve(4)
-            self._state[LOW] = _shortest(low, width)
-            if self._state[LOW] >> 32:
-                _CARRY(self._data, self._state)
-            self._data[position : position + 4] = list(int(self._state[LOW]).to_bytes(4, "big"))
-            last = self._data[position : position + 4].tobytes().rstrip(b"\0")
-            return self._data[:position].tobytes() + last
-        data = bytes(self._data[: int(self._state[END])])
-        window = int.from_bytes(data[position - 4 : position].ljust(4, b"\0"), "big")
-        low = (window - low) % 2**32
-        spare = len(data) > position or (len(data) > position - 4 and data[-1] == 0)
-        if spare or _shortest(low, width) % 2**32 != window:
-            raise FormatError("a stream does not end where it should")
-        return data
-
-    @property
-    def _mixing(self) -> tuple[np.ndarray, ...]:
-        return self._weights, self._inputs, self._bases
-
-    def _run(self, loop: Loop, decisions: int, *arguments: np.ndarray | int) -> int:
-        if self.writing:
-            self._reserve(_DECISION_BYTES * decisions)
-        run = loop.plain if self._plain else loop
-        result = run(self._data, self._state, self._tables, self._slots, *arguments)
-        if not self.writing and self._state[POSITION] > len(self._data) + 4:
-            raise TruncatedError("a stream ends too early", got=f"{len(self._data)} bytes")
-        return result
-
-    def _reserve(self, more: int) -> None:
-        """Make room for some more bytes."""
-        needed = int(self._state[POSITION]) + more + 16
-        if needed > len(self._data):
-            grown = np.zeros(max(needed, 2 * len(self._data)), np.uint8)
-            grown[: len(self._data)] = self._data
-            self._data = grown
+    def _choice(self, context: int, choices: tuple[int, ...], index: int) -> int:
+        """Code which of some numbers is meant."""
+        index = self.number(context, index)
+        if index >= len(choices):
+            raise FormatError("no such choice", got=index, expected=f"< {len(choices)}")
+        return choices[index]
 
 
 def as_filters(shape: tuple[int, ...]) -> tuple[int, int, int, int]:
@@ -165,21 +109,3 @@ def as_filters(shape: tuple[int, ...]) -> tuple[int, int, int, int]:
     if len(shape) < 2:
         return prod(shape), 1, 1, 1
     return shape[0], shape[1], prod(shape[2:]), shape[-1] if len(shape) > 2 else 1
-
-
-def _fresh_slots() -> np.ndarray:
-    slots = np.full(SLOTS, FRESH, np.uint32)
-    means = np.clip(128 * np.arange(33) - 2048, -LARGEST, LARGEST)
-    start = np.clip(tables()[SQUASH + means + LARGEST], 16, 65520).astype(np.uint32) << 16 | 6
-    slots[REFINE:SLOTS].reshape(-1, 33)[:] = start
-    return slots
-
-
-def _shortest(low: int, width: int) -> int:
-    """Return the number in low … low + width − 1 that ends in the most zero bytes."""
-    for zeros in (32, 24, 16, 8, 0):
-        mask = (1 << zeros) - 1
-        number = (low + mask) & ~mask
-        if number < low + width:
-            break
-    return number

@@ -145,7 +145,7 @@ def _code_levels(
 ) -> np.ndarray:
     """Code integers, (size,) int16; magnitudes are counted from the smallest one that occurs."""
     _, channels, taps, _ = as_filters(shape)
-    charge(prod(shape) // _ENTRIES_PER_SYMBOL + channels * (1 + 2 * taps) + 12 * taps)
+    charge(prod(shape) // _ENTRIES_PER_SYMBOL + channels * (1 + 2 * taps) + 20 * taps)
     values = np.zeros(prod(shape), np.int16) if levels is None else levels
     magnitudes = np.abs(values[values != 0].astype(np.int32))
     smallest = int(magnitudes.min()) if len(magnitudes) else 1

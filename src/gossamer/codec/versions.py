@@ -1,0 +1,4 @@
+"""The versions of the format that there are."""
+
+VERSIONS = (1, 2, 3, 4, 5)
+NEWEST = VERSIONS[-1]
