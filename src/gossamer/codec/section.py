@@ -9,9 +9,9 @@ import numpy as np
 
 from gossamer.codec.coder import CODERS
 from gossamer.codec.coder.coder import LARGEST_ALPHABET
-from gossamer.codec.versions import NEWEST
 from gossamer.codec.cursor import Cursor, uvarint
 from gossamer.codec.limits import Budget
+from gossamer.codec.versions import NEWEST
 from gossamer.errors import FormatError
 from gossamer.graph.layouts import Layout
 

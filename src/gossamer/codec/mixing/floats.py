@@ -7,18 +7,23 @@ bits are always zero. Most mantissas are noise, and take as many bits as they ha
 
 from __future__ import annotations
 
-from gossamer.codec.mixing.mixer import INPUTS, code_plainly, mix_decision
+from gossamer.codec.mixing.arithmetic import HIGHEST, code_decision
+from gossamer.codec.mixing.mixer import BASES, INPUTS, code_plainly, learn, mix_decision
 from gossamer.codec.mixing.places import (
     BY_BYTE,
     BYTE_NODES,
+    EXPECTED_BIT,
     FLOAT_BITS,
     FLOATS,
     NUMBERS,
     REFINE_BITS,
     REFINE_BYTES,
 )
+from gossamer.codec.mixing.trend import chance, expect, follow
 from gossamer.jit.loop import I32, I64, U8, U32, Int
 
+TRENDS = BASES - 1
+"""Behind the bases of a decision: whether one of them is that of the trend."""
 REPEATED = FLOAT_BITS + 24 * 8
 LONGEST_NUMBER = 40
 
@@ -32,14 +37,20 @@ def code_floats(
     inputs: I32,
     bases: I64,
     values: U32,
+    totals: I64,
+    trend: I64,
     count: Int,
+    version: Int,
 ) -> Int:
-    """Code the bits of values."""
+    """Code the bits of values; from version 5 on, `totals` are the sums of weights beside them."""
     before = 127 << 23
     older = 127 << 23
     repeated = 0
+    bases[TRENDS] = 1 if version > 4 and count > 1 else 0
     for i in range(count):
         value = values[i]
+        if bases[TRENDS]:
+            expect(trend, totals[i])
         same = code_plainly(
             data, state, tables, slots, REPEATED + repeated, 1 if value == before else 0
         )
@@ -48,10 +59,12 @@ def code_floats(
             value = before
         else:
             choose_contexts(bases, before, older, i)
-            high = code_high(data, state, tables, slots, weights, inputs, bases, value >> 23)
-            low = code_mantissa(data, state, tables, slots, before, value)
+            high = code_high(data, state, tables, slots, weights, inputs, bases, trend, value >> 23)
+            low = code_mantissa(data, state, tables, slots, bases, trend, before, high, value)
             value = high << 23 | low
         values[i] = value
+        if bases[TRENDS]:
+            follow(trend, totals[i], value)
         older = before
         before = value
     return 0
@@ -87,12 +100,18 @@ def code_high(
     weights: I32,
     inputs: I32,
     bases: I64,
+    trend: I64,
     value: Int,
 ) -> Int:
     """Code a sign, at node 0, and an exponent, whose prefixes are the nodes 1 … 255."""
     found = 0
     node = 0
     for depth in range(9):
+        if bases[TRENDS]:
+            # In place of a slot: what the trend says.
+            bases[1] = EXPECTED_BIT - node
+            likely = chance(tables, trend, 31 - depth, found)
+            slots[EXPECTED_BIT] = min(max(likely, 1), 65535) << 16 | 1023
         bit = mix_decision(
             data,
             state,
@@ -113,16 +132,34 @@ def code_high(
     return found
 
 
-def code_mantissa(data: U8, state: I64, tables: I32, slots: U32, before: Int, value: Int) -> Int:
-    """Code 23 bits, from the highest."""
+def code_mantissa(
+    data: U8,
+    state: I64,
+    tables: I32,
+    slots: U32,
+    bases: I64,
+    trend: I64,
+    before: Int,
+    high: Int,
+    value: Int,
+) -> Int:
+    """Code 23 bits, from the highest; the first three may be told by the trend, too."""
     found = 0
     for place in range(22, -1, -1):
-        context = 8 * place
+        slot = FLOAT_BITS + 8 * place
         if before & (2 << place) - 1 == 0:
-            context += 4
+            slot += 4
         if place >= 20:
-            context += found & 3
-        bit = code_plainly(data, state, tables, slots, FLOAT_BITS + context, value >> place & 1)
+            slot += found & 3
+        bit = value >> place & 1
+        if place >= 20 and bases[TRENDS]:
+            likely = 3 * chance(tables, trend, place, high << 22 - place | found)
+            likely = likely + (slots[slot] >> 16) >> 2
+            likely = min(max(likely, 65536 - HIGHEST), HIGHEST)
+            bit = code_decision(data, state, tables, likely, bit)
+            learn(slots, tables, slot, bit)
+        else:
+            bit = code_plainly(data, state, tables, slots, slot, bit)
         found = 2 * found + bit
     return found
 

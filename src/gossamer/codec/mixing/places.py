@@ -24,7 +24,9 @@ OWN = LOW_BITS + 17 * 16
 """For each expected magnitude, a slot for each node that is coded plainly."""
 FLOAT_BITS = OWN + 64 * NODES
 NUMBERS = FLOAT_BITS + 32 * 8
-REFINE = NUMBERS + 16 * 128
+EXPECTED_BIT = NUMBERS + 16 * 128
+"""Not a slot that learns: set before each bit of a float."""
+REFINE = EXPECTED_BIT + 1
 """For each node, 33 slots for means of −2048, −1920 … 2048; one more set is for floats."""
 REFINE_BYTES = REFINE + NODES * 33
 REFINE_TOO = REFINE_BYTES + 33

@@ -8,9 +8,19 @@ import numpy as np
 
 from gossamer.codec.mixing import floats, levels
 from gossamer.codec.mixing.coded import CodedStream, fresh_slots, fresh_weights
-from gossamer.codec.mixing.mixer import FRESH, INPUTS, LEARNING, MOST_USES, NODES, TWICE
+from gossamer.codec.mixing.mixer import CONTEXTS, FRESH, INPUTS, LEARNING, MOST_USES, NODES, TWICE
 from gossamer.codec.mixing.neighbours import FEATURES, SEEN
-from gossamer.codec.mixing.places import BYTE_NODES, FLOATS, REFINE, SLOTS, TENSOR, WEIGHTS
+from gossamer.codec.mixing.places import (
+    BY_BYTE,
+    BYTE_NODES,
+    FLOAT_BITS,
+    FLOATS,
+    REFINE,
+    SLOTS,
+    TENSOR,
+    WEIGHTS,
+)
+from gossamer.codec.mixing.trend import TREND, begin_list
 from gossamer.codec.versions import NEWEST
 from gossamer.errors import FormatError
 from gossamer.jit.loop import Loop
@@ -20,6 +30,9 @@ _CHUNK = 2**15
 _STEADY = 6
 """Context of the number that says which of these many uses slots of levels count."""
 _USES = (127, 1023)
+_FLOAT_WEIGHT, _TREND_WEIGHT = 65536 // 25, 65536 * 4 // 5
+_NOISE = 8
+"""Uses of a mantissa's slots at first: most mantissas are noise."""
 _CODE_FILTERS = Loop(levels.code_filters)
 _CODE_FLOATS = Loop(floats.code_floats)
 _CODE_NUMBER = Loop(floats.code_number)
@@ -34,6 +47,9 @@ class MixedStream(CodedStream):
         steady: to write, whether what levels are like stays the same from layer to layer; from
             version 5 on.
         plain: run the loops as plain Python, for tests.
+
+    Attributes:
+        totals: sums of the weights of each filter that the next floats may follow.
     """
 
     def __init__(
@@ -45,8 +61,16 @@ class MixedStream(CodedStream):
         plain: bool = False,
     ) -> None:
         weights = fresh_weights(WEIGHTS // INPUTS)
-        super().__init__(data, fresh_slots(SLOTS, REFINE), weights, plain)
+        if version > 4:
+            weights[BY_BYTE // INPUTS :, :CONTEXTS] = _FLOAT_WEIGHT
+            weights[BY_BYTE // INPUTS :, 1] = _TREND_WEIGHT
+        slots = fresh_slots(SLOTS, REFINE)
+        if version > 4:
+            slots[FLOAT_BITS : floats.REPEATED] += _NOISE
+        super().__init__(data, slots, weights, plain)
         self._version = version
+        self.totals: np.ndarray | None = None
+        self._trend = np.zeros(TREND, np.int64)
         self._predictors: dict[tuple[int, int], np.ndarray] = {}
         self._state[LEARNING] = 140 if version > 4 else 80
         self._state[TWICE], self._uses = version > 4, _USES[-1]
@@ -57,15 +81,21 @@ class MixedStream(CodedStream):
         """Code a number 0 … 2⁴⁰ − 2; numbers of one of the 16 contexts are alike."""
         return self._run(_CODE_NUMBER, 100, context, value)
 
-    def floats(self, values: np.ndarray) -> np.ndarray:
-        """Code float32 values bit for bit."""
+    def floats(self, values: np.ndarray, totals: np.ndarray | None = None) -> np.ndarray:
+        """Code float32 values bit for bit; `totals` are numbers that they may follow, int64."""
+        if totals is None or len(totals) != values.size:
+            totals = np.zeros(values.size, np.int64)
         bits = np.array(values, np.float32).ravel().view(np.uint32)
+        if len(bits) > 1:
+            begin_list(self._trend)
         own = slice(FLOATS, FLOATS + BYTE_NODES)
         self._slots[own] = FRESH
         self._state[MOST_USES] = _USES[-1]
         for start in range(0, len(bits), _CHUNK):
             part = bits[start : start + _CHUNK]
-            self._run(_CODE_FLOATS, 40 * len(part), *self._mixing, part, len(part))
+            beside = totals[start : start + _CHUNK]
+            others = part, beside, self._trend, len(part), self._version
+            self._run(_CODE_FLOATS, 40 * len(part), *self._mixing, *others)
         return bits.view(np.float32)
 
     def levels(self, values: np.ndarray, longest: int) -> np.ndarray:

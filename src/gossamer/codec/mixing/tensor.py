@@ -14,6 +14,7 @@ import numpy as np
 
 from gossamer.codec.mixing.grid import grid_of, grid_values
 from gossamer.codec.mixing.stream import LARGEST_LEVEL, MixedStream, as_filters
+from gossamer.codec.mixing.trend import LIMIT, UNIT
 from gossamer.errors import FormatError
 from gossamer.graph.layouts import Codebook, Dense, Layout, Quantised, Sparse
 
@@ -46,7 +47,7 @@ def _code_dense(stream: MixedStream, shape: Shape, layout: Any, charge: Charge) 
         found = _code_codebook(stream, shape, table, charge)
         return Dense(found.to_dense())
     values = layout.values if layout else np.zeros(prod(shape), np.float32)
-    return Dense(stream.floats(values).reshape(shape))
+    return Dense(stream.floats(values, stream.totals).reshape(shape))
 
 
 def few_values(values: np.ndarray) -> Codebook | None:
@@ -86,6 +87,7 @@ def _code_codebook(stream: MixedStream, shape: Shape, layout: Any, charge: Charg
     if stream.number(_GRID, 1 if grid else 0):
         step = stream.floats(np.array([grid[0] if grid else 0], np.float32))[0]
         levels = _code_levels(stream, shape, _spread(layout, grid[1] if grid else None), charge)
+        stream.totals = _totals(levels, shape, step)
         ranks = np.unique(levels[levels != 0]).astype(np.int64)
         return _codebook(shape, levels, ranks, grid_values(step, ranks), charge)
     entries = stream.number(_ENTRIES, len(layout.centroids) if layout else 0)
@@ -137,7 +139,18 @@ def _code_quantised(stream: MixedStream, shape: Shape, layout: Any, charge: Char
     levels = _code_levels(stream, shape, integers, charge)
     if len(levels) and (levels.min() < -128 or levels.max() > 127):
         raise FormatError("an integer does not fit in a byte")
+    stream.totals = _totals(levels, shape, scales)
     return Quantised(levels.astype(np.int8).reshape(shape), scales)
+
+
+def _totals(levels: np.ndarray, shape: Shape, steps: Any) -> np.ndarray | None:
+    """Return the sum of each filter's weights, as a trend has it."""
+    if not shape or not levels.size:
+        return None
+    sums = levels.reshape(shape[0], -1).sum(axis=1, dtype=np.int64)
+    with np.errstate(all="ignore"):
+        places = np.nan_to_num(sums * np.asarray(steps, np.float64) * 2.0**UNIT)
+    return np.clip(np.floor(places), -LIMIT, LIMIT).astype(np.int64)
 
 
 def _code_levels(

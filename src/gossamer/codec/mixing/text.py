@@ -142,7 +142,7 @@ def remember(text: U8, places: I32, held: I64, at: Int) -> Int:
             held[STRING] = 0
         else:
             held[STRING] = at + 1
-    if byte >= 97 and byte <= 122 or byte >= 48 and byte <= 57:
+    if (byte >= 97 and byte <= 122) or (byte >= 48 and byte <= 57):
         held[WORD] = mixed(held[WORD], byte)
     else:
         held[BEFORE] = mixed(held[WORD], byte)
