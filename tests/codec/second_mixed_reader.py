@@ -29,11 +29,11 @@ class Slot:
     def __init__(self, p=1 << 21, n=0):
         self.p, self.n = p, n
 
-    def learn(self, bit):
+    def learn(self, bit, most=1023):
         rate = 327680 // (5 * self.n + 8)
         self.p += (bit * 2**22 - self.p) * rate >> 16
         self.p = max(64, min(2**22 - 64, self.p))
-        self.n = min(self.n + 1, 1023)
+        self.n = min(self.n + 1, most)
 
 
 def refining():
@@ -41,15 +41,32 @@ def refining():
     return [Slot(64 * max(16, min(65520, p)), 6) for p in starts]
 
 
+def started(family):
+    return [2621, 52428, *[2621] * 6] if family == "float" else [7864] * 8
+
+
+class Sets(dict):
+    def __init__(self, start):
+        super().__init__()
+        self.start = start
+
+    def __missing__(self, name):
+        self[name] = [*self.start(name[0]), *[0] * 8]
+        return self[name]
+
+
 class Mixed:
-    def __init__(self, data, version):
+    def __init__(self, data, version, start=started, pace=140):
         self.version = version
+        self.pace = pace if version > 4 else 80
         self.data, self.at, self.v, self.w = data, 0, 0, 2**32 - 1
         for _ in range(4):
             self.next_byte()
         self.slots = defaultdict(Slot)
-        self.weights = defaultdict(lambda: [7864] * 8 + [0] * 8)
+        self.weights = Sets(start if version > 4 else lambda family: [7864] * 8)
         self.refining = defaultdict(refining)
+        self.uses = 1023
+        self.totals, self.predictors, self.trend = [], {}, Trend()
 
     def next_byte(self):
         self.v = self.v * 256 + (self.data[self.at] if self.at < len(self.data) else 0)
@@ -66,14 +83,22 @@ class Mixed:
             self.next_byte()
         return found
 
-    def plain(self, *name):
+    def begin(self):
+        """Read what a section begins with."""
+        if self.version > 4:
+            self.uses = (127, 1023)[self.number(6)]
+        return self
+
+    def plain(self, *name, told=None):
+        if self.version > 4 and name[0] == "mantissa" and name not in self.slots:
+            self.slots[name] = Slot(n=8)
         slot = self.slots[name]
-        found = self.bit(slot.p >> 6)
+        found = self.bit(slot.p >> 6 if told is None else 3 * told + (slot.p >> 6) >> 2)
         slot.learn(found)
         return found
 
-    def mixed(self, names, sets, refining):
-        slots = [self.slots[name] for name in names]
+    def mixed(self, names, sets, refining, too, uses=1023):
+        slots = [name if isinstance(name, Slot) else self.slots[name] for name in names]
         trusts = [math.isqrt(65536 * (10 * s.n + 3) // (10 * s.n + 25)) for s in slots]
         inputs = [STRETCH[s.p >> 10] * t >> 8 for s, t in zip(slots, trusts, strict=True)]
         inputs += [((s.p >> 6) - 32768 >> 5) * t >> 8 for s, t in zip(slots, trusts, strict=True)]
@@ -83,15 +108,20 @@ class Mixed:
         ]
         m = sum(means) >> 1
         k, f = divmod((m + 2048) * 32, 4096)
-        fine = self.refining[refining]
-        q = ((fine[k].p >> 6) * (4096 - f) + (fine[k + 1].p >> 6) * f) >> 12
-        found = self.bit((3 * SQUASH[m + 2047] + q) >> 2)
-        fine[k + (f >= 2048)].learn(found)
+        fine = [self.refining[refining]]
+        if self.version > 4:
+            fine.append(self.refining["too", *too])
+        p = (4 - len(fine)) * SQUASH[m + 2047]
+        for one in fine:
+            p += ((one[k].p >> 6) * (4096 - f) + (one[k + 1].p >> 6) * f) >> 12
+        found = self.bit(p >> 2)
+        for one in fine:
+            one[k + (f >= 2048)].learn(found)
         for w, mean in zip(weights, means, strict=True):
-            e = (found * 65536 - SQUASH[mean + 2047]) * 80 >> 10
+            e = (found * 65536 - SQUASH[mean + 2047]) * self.pace >> 10
             w[:] = [a + (x * e + 8192 >> 14) for a, x in zip(w, inputs, strict=True)]
         for slot in slots:
-            slot.learn(found)
+            slot.learn(found, uses)
         return found
 
     def finish(self):
@@ -119,8 +149,12 @@ class Mixed:
             u = 2 * u + self.plain("number", c, 64 if i else 64 + length)
         return u - 1
 
-    def floats(self, count):
+    def floats(self, count, totals=()):
         self.forget("float")
+        totals = totals if len(totals) == count else [0] * count
+        trend = self.trend if self.version > 4 and count > 1 else None
+        if trend:
+            trend.begin()
         values = []
         for index in range(count):
             i = index % 2**15
@@ -128,12 +162,16 @@ class Mixed:
                 v1 = v2 = 127 << 23
                 same = (0, 0)
             same = (same[1], self.plain("same", *same))
-            value = v1 if same[1] else self.one_float(v1, v2, i)
+            if trend:
+                trend.expect(totals[index])
+            value = v1 if same[1] else self.one_float(v1, v2, i, trend)
+            if trend:
+                trend.follow(totals[index], value)
             v1, v2 = value, v1
             values.append(value)
         return [struct.pack("<I", value) for value in values]
 
-    def one_float(self, v1, v2, i):
+    def one_float(self, v1, v2, i, trend):
         x1, x2 = (max(0, min(127, (v >> 23 & 255) - 64)) for v in (v1, v2))
         g = 2 * (v1 >> 31) + (v2 >> 31)
         values = [0, x1, x2, max(x1, x2), 32 * g + min(i, 31), x1 + x2 >> 1, g]
@@ -142,12 +180,16 @@ class Mixed:
             node = (0, *high[1:]) if d else "sign"
             names = [("float", "fresh", node)]
             names += [("float", n, value, node) for n, value in enumerate(values, 1)]
-            high.append(self.mixed(names, [("float", d), ("float", d + 16)], "float"))
+            if trend:
+                names[1] = Slot(64 * max(1, min(65535, trend.chance(high))), 1023)
+            sets = ("float", d), ("float", d + 16)
+            high.append(self.mixed(names, sets, "float", ("float", d)))
         value, mantissa = int("".join(map(str, high)), 2), []
         for place in range(22, -1, -1):
             z = v1 % (2 << place) == 0
             h = tuple([0, 0, *mantissa][-2:]) if place >= 20 else ()
-            mantissa.append(self.plain("mantissa", place, z, h))
+            told = trend.chance(high + mantissa) if trend and place >= 20 else None
+            mantissa.append(self.plain("mantissa", place, z, h, told=told))
         return value << 23 | int("".join(map(str, mantissa)), 2)
 
     def levels(self, shape):
@@ -164,6 +206,7 @@ class Mixed:
         if self.number(5):
             step = struct.unpack("<f", self.floats(1)[0])[0]
             levels = self.levels(shape)
+            self.sum_up(levels, shape, [step] * math.prod(shape[:1]))
             used = sorted(set(levels) - {0})
             value_of = {level: struct.pack("<f", level * step) for level in used}
         else:
@@ -177,7 +220,7 @@ class Mixed:
         kind = self.number(0)
         size = math.prod(shape)
         if kind == 0:
-            return self.codebook(shape) if self.number(1) else self.floats(size)
+            return self.codebook(shape) if self.number(1) else self.floats(size, self.totals)
         if kind == 1:
             levels = self.levels(shape)
             values = iter(self.floats(sum(levels)))
@@ -187,10 +230,72 @@ class Mixed:
         assert kind == 3
         scales = [struct.unpack("<f", four)[0] for four in self.floats(shape[0])]
         each = size // shape[0]
+        levels = self.levels(shape)
+        self.sum_up(levels, shape, scales)
         return [
             struct.pack("<f", level * scales[place // each] + 0.0)
-            for place, level in enumerate(self.levels(shape))
+            for place, level in enumerate(levels)
         ]
+
+    def sum_up(self, levels, shape, steps):
+        each = len(levels) // shape[0] if shape else 0
+        sums = [sum(levels[k * each : (k + 1) * each]) for k in range(len(steps))] if each else []
+        self.totals = [
+            clamp(math.floor(total * step * 2**20), 2**24)
+            for total, step in zip(sums, steps, strict=False)
+        ]
+
+
+class Trend:
+    def __init__(self):
+        self.n = self.z = self.zz = self.y = self.zy = self.d = self.m = 0
+
+    def halve(self):
+        self.n, self.z, self.zz = self.n >> 1, self.z >> 1, self.zz >> 1
+        self.y, self.zy = self.y >> 1, self.zy >> 1
+
+    def begin(self):
+        while self.n > 1:
+            self.halve()
+        self.d = 4 * self.d // self.m if self.m else 2**20
+        self.m = 4
+
+    def expect(self, z):
+        self.centre = 0
+        if self.n:
+            spread = self.n * self.zz - self.z * self.z + self.n * 2**32
+            slope = (self.n * self.zy - self.z * self.y) // max(spread >> 10, 1)
+            at = clamp(slope, 2**14) * (z - self.z // self.n) >> 10
+            self.centre = clamp(self.y // self.n + at, 2**24)
+        self.width = max(3 * self.d // (4 * self.m), 16)
+
+    def follow(self, z, value):
+        y = size_of(value % 2**31) * (-1 if value >> 31 else 1)
+        self.d, self.m = self.d + abs(y - self.centre), self.m + 1
+        if self.m > 32:
+            self.d, self.m = self.d >> 1, self.m >> 1
+        self.n, self.z, self.zz = self.n + 1, self.z + z, self.zz + z * z
+        self.y, self.zy = self.y + y, self.zy + z * y
+        if self.n > 64:
+            self.halve()
+
+    def below(self, y):
+        return SQUASH[clamp(256 * (y - self.centre) // self.width, 2047) + 2047]
+
+    def chance(self, bits):
+        if not bits:
+            return self.below(0)
+        place = 31 - len(bits)
+        start = int("0" + "".join(map(str, bits[1:])), 2) << place + 1
+        ends = [size_of(start + i * 2**place) for i in (0, 1, 2)]
+        first, middle, last = [-self.below(-y) if bits[0] else self.below(y) for y in ends]
+        return 65536 * (last - middle + 1) // (last - first + 2)
+
+
+def size_of(bits):
+    shift = (bits >> 23) - 130
+    mantissa = bits % 2**23 + 2**23
+    return min(mantissa << shift, 2**24) if shift >= 0 else mantissa >> -shift
 
 
 def mean(total, count, a, b):
@@ -221,7 +326,9 @@ class Levels:
         self.taps = math.prod(shape[2:])
         self.row = shape[-1] if len(shape) > 2 else 1
         self.found = {}
-        self.a = [[0] * 10 for _ in range(self.taps)]
+        self.a = [[0] * 13 for _ in range(self.taps)]
+        if mixed.version > 4:
+            self.a = mixed.predictors.setdefault((self.taps, self.row), self.a)
 
     def total(self, places):
         return sum(abs(self.found[place]) for place in places)
@@ -266,16 +373,19 @@ class Levels:
         cs = [self.at(k, c - i, t) for i in (1, 2, 3, 4)]
         fs = [self.at(k - i, c, t) for i in (1, 2, 3)]
         signed = sum(self.found[place] for place in earlier) * (65536 // (k + 2)) >> 16
-        y = [*near, self.at(k, c, t - 2), cs[0], cs[1], fs[0], fs[1], signed]
+        before = [*near, self.at(k, c, t - 2)]
+        if self.mixed.version > 4:
+            before = [self.at(k, c, t - i) for i in range(1, 9)]
+        y = [*before, cs[0], cs[1], fs[0], fs[1], signed]
         a = self.a[t]
-        guess = clamp(sum(i * j for i, j in zip(a, y, strict=True)) >> 12, 2**19)
+        guess = clamp(sum(i * j for i, j in zip(a, y, strict=False)) >> 12, 2**19)
         big = max(e, 16)
         g = clamp((12 * guess + (big >> 1)) // big, 15)
         around = 3 * (abs(left) + abs(up)) + abs(near[2]) + abs(near[3])
         around += 2 * abs(cs[0]) + abs(cs[1]) + abs(cs[2])
         around += 2 * abs(fs[0]) + abs(fs[1]) + abs(fs[2])
         eps, tap = min(qu(4 * e), 63), min(t, 9)
-        self.e, self.eps = e, eps
+        self.e, self.eps, self.g = e, eps, g
         values = [
             32 * min(qu(2 * f) >> 1, 31) + min(qu(2 * h) >> 1, 31),
             64 * cl(left) + 8 * cl(up) + cl(near[2]),
@@ -298,14 +408,16 @@ class Levels:
         if any(y):
             power = (big * big >> 6) + sum(i * i for i in y)
             step = 2**16 * (16 * x - guess) // (50 * power)
-            a[:] = [clamp(i + (step * j >> 4), 2**20) for i, j in zip(a, y, strict=True)]
+            a[:] = [clamp(i + (step * j >> 4), 2**20) for i, j in zip(a, y, strict=False)]
         return x
 
     def code(self, values, of_sign, sets, sign_sets, left, guess):
         def bit(node, values, sets, *size):
             names = [("level", "fresh", *size, node)]
             names += [("level", n, value, node) for n, value in enumerate(values, 1)]
-            return self.mixed.mixed(names, [(n, s, node) for n, s in enumerate(sets)], node)
+            too = self.g + 16 >> 1 if node == 24 else self.eps >> 2
+            sets = [(n, s, node) for n, s in enumerate(sets)]
+            return self.mixed.mixed(names, sets, node, (too, node), self.mixed.uses)
 
         if self.mixed.version > 3:
             return self.code_from_middle(bit, values, of_sign, sets, sign_sets)

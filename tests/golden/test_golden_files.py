@@ -159,8 +159,10 @@ GRAPHS = {
     "v3-fast": newest,
     "v4-small": newest,
     "v4-fast": newest,
+    "v5-small": newest,
+    "v5-fast": newest,
 }
-NEWEST = [name for name in GRAPHS if name.startswith("v4-")]
+NEWEST = [name for name in GRAPHS if name.startswith("v5-")]
 ALL = pytest.mark.parametrize("name", list(GRAPHS))
 
 
