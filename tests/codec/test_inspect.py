@@ -34,7 +34,7 @@ def test_an_onnx_file_is_seen_as_the_goss_file_of_its_network(small_graph, tmp_p
 
 def test_tensors_are_described(small_graph):
     report = inspect_bytes(encode(small_graph, "fast"))
-    assert (report.name, report.version, report.profile) == ("small", 4, "fast")
+    assert (report.name, report.version, report.profile) == ("small", 5, "fast")
     tensors = {tensor.name: tensor for tensor in report.tensors}
     assert list(tensors) == ["c1.weight", "b", "w", "n.scale", "out.weight", "out.bias"]
     shared = tensors["w"]

@@ -50,6 +50,8 @@ def full(short: Mapping[str, Any], charge: Callable[[int], None]) -> dict[str, A
         header["shapes"] = _full_shapes(short["shapes"])
         header["sections"] = _full_sections(short["sections"], len(short["shapes"]))
         same = brief(header) == short
+    except FormatError:
+        raise
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         raise FormatError("not a header", where="header", got=str(error)[:80]) from None
     if not same:

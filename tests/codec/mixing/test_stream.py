@@ -14,7 +14,7 @@ from gossamer.errors import FormatError
 SHAPES = [(), (0,), (7,), (3, 0, 2), (4, 5), (2, 3, 4), (3, 2, 3, 3), (2, 2, 1, 7), (1, 2, 2, 2, 3)]
 
 
-def both_ways(use, *, plain=False, version=4):
+def both_ways(use, *, plain=False, version=5):
     """Write by `use`, read again, and return the bytes and what was read."""
     writer = MixedStream(plain=plain, version=version)
     written = use(writer)
@@ -31,7 +31,7 @@ def laplacian(rng, shape, density=0.6, scale=9.0):
     return np.where(rng.random(shape) < density, values, 0)
 
 
-@pytest.mark.parametrize("version", [3, 4])
+@pytest.mark.parametrize("version", [3, 4, 5])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_levels_come_back_and_both_directions_agree_with_plain_python(rng, shape, version):
     values = laplacian(rng, shape)
