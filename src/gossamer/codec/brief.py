@@ -126,8 +126,8 @@ def _brief_shapes(shapes: Sequence[list[int]]) -> list[Any]:
     return short
 
 
-def _full_shapes(short: Sequence[Any]) -> list[list[int]]:
-    shapes: list[list[int]] = []
+def _full_shapes(short: Sequence[Any]) -> list[list[Any]]:
+    shapes: list[list[Any]] = []
     before, wide = None, None
     for item in short:
         shape = [before] if item == 0 else list(item)

@@ -2,7 +2,8 @@
 
 A value is coded as: is it the one before again; sign and exponent, mixed from the exponents before;
 the mantissa from its highest bit, each bit by a slot of its own, which finds out whether the low
-bits are always zero. Most mantissas are noise, and take as many bits as they have.
+bits are always zero. Most mantissas are noise, and take as many bits as they have. From version 5
+on sign, exponent and the first bits of the mantissa are also told by the trend of such floats.
 """
 
 from __future__ import annotations
@@ -40,13 +41,13 @@ def code_floats(
     totals: I64,
     trend: I64,
     count: Int,
-    version: Int,
+    following: Int,
 ) -> Int:
-    """Code the bits of values; from version 5 on, `totals` are the sums of weights beside them."""
+    """Code the bits of values; if `following`, the trend tells them from `totals` beside them."""
     before = 127 << 23
     older = 127 << 23
     repeated = 0
-    bases[TRENDS] = 1 if version > 4 and count > 1 else 0
+    bases[TRENDS] = following
     for i in range(count):
         value = values[i]
         if bases[TRENDS]:

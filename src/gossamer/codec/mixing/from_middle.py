@@ -1,4 +1,4 @@
-"""Levels as version 4 codes them: how many bits the magnitude has; the sign; the other bits.
+"""Levels from version 4 on: how many bits the magnitude has; the sign; the other bits.
 
 How many bits is in unary, up or down from the middle of what is expected, which takes half as many
 decisions for large magnitudes as counting from zero. Where magnitudes are large, what is left after

@@ -83,18 +83,19 @@ class MixedStream(CodedStream):
 
     def floats(self, values: np.ndarray, totals: np.ndarray | None = None) -> np.ndarray:
         """Code float32 values bit for bit; `totals` are numbers that they may follow, int64."""
-        if totals is None or len(totals) != values.size:
-            totals = np.zeros(values.size, np.int64)
         bits = np.array(values, np.float32).ravel().view(np.uint32)
-        if len(bits) > 1:
+        following = self._version > 4 and len(bits) > 1
+        if following:
             begin_list(self._trend)
+        if totals is None or len(totals) != len(bits):
+            totals = np.zeros(min(len(bits), _CHUNK), np.int64)
         own = slice(FLOATS, FLOATS + BYTE_NODES)
         self._slots[own] = FRESH
         self._state[MOST_USES] = _USES[-1]
         for start in range(0, len(bits), _CHUNK):
             part = bits[start : start + _CHUNK]
-            beside = totals[start : start + _CHUNK]
-            others = part, beside, self._trend, len(part), self._version
+            beside = totals[start : start + _CHUNK] if len(totals) == len(bits) else totals
+            others = part, beside, self._trend, len(part), int(following)
             self._run(_CODE_FLOATS, 40 * len(part), *self._mixing, *others)
         return bits.view(np.float32)
 
