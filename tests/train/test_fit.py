@@ -36,6 +36,18 @@ def network() -> nn.Module:
         )  # fmt: skip
 
 
+class Probe(nn.Module):
+    """Notes in which type values come."""
+
+    def __init__(self, seen: set[torch.dtype]) -> None:
+        super().__init__()
+        self.seen = seen
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.seen.add(x.dtype)
+        return x
+
+
 def weights(model: nn.Module) -> dict[str, torch.Tensor]:
     return {key: value.clone() for key, value in model.state_dict().items()}
 
@@ -95,6 +107,22 @@ def test_after_step_sees_each_step_in_order(data):
 
     fit(model, data, RECIPE, after_step=(look,))
     assert seen == [(index, 16) for index in range(16)]
+
+
+def test_half_precision_is_of_the_computing_alone(data, tmp_path):
+    seen = set()
+    recipe = replace(RECIPE, precision="bfloat16", distil=0.5)
+    models = [network(), network()]
+    models[0].add_module("probe", Probe(seen))
+    history, path = [], tmp_path / "run.safetensors"
+    fit(models[0], data, recipe, teacher=models[1], on_epoch=history.append, checkpoint=path)
+    assert seen == {torch.bfloat16, torch.float32}  # in training, in evaluation
+    assert {value.dtype for value in models[0].parameters()} == {torch.float32}
+    assert history[-1].accuracy > 0.9
+    exact = weights(fit(network(), data, replace(RECIPE, distil=0.5), teacher=models[1]))
+    assert not same(weights(models[0]), exact)
+    again = fit(network(), data, recipe, teacher=models[1], checkpoint=path, resume=True)
+    assert same(weights(again), weights(models[0]))
 
 
 def test_no_epochs_change_nothing(data):

@@ -31,7 +31,7 @@ def test_refuses(data):
         Recipe.from_dict(data)
 
 
-@pytest.mark.parametrize("field", ["optimiser", "schedule", "augment"])
+@pytest.mark.parametrize("field", ["optimiser", "schedule", "augment", "precision"])
 def test_refuses_unknown_names(field):
     with pytest.raises(UnknownNameError, match="'nothing'"):
         Recipe.from_dict({field: "nothing"})

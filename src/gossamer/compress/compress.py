@@ -23,6 +23,7 @@ from gossamer.errors import PassError
 from gossamer.graph.export import export
 from gossamer.train.data import Data
 from gossamer.train.evaluate import accuracy
+from gossamer.train.history import EpochRecord
 from gossamer.train.options import options_to_dict
 
 Evaluate = Callable[[nn.Module], float]
@@ -55,6 +56,7 @@ def compress(
     checkpoint: str | Path | None = None,
     resume: bool = False,
     time_ms: Callable[[nn.Module, Tensor], float] | None = None,
+    on_epoch: Callable[[EpochRecord], object] | None = None,
 ) -> CompressResult:
     """Make a network sparse and compact; the given one is left as it is.
 
@@ -77,6 +79,8 @@ def compress(
         resume: skip what is finished there.
         time_ms: what a module takes on an input (1, C, H, W) or (1, F), for passes that are told to
             choose by time: compiled by this package, for example.
+        on_epoch: called with the record of each epoch that a pass trains; when resuming inside a
+            training, with its earlier ones first.
 
     Raises:
         PassError: if a pass cannot do what it is asked, a weight is not float32, not finite or
@@ -100,7 +104,9 @@ def compress(
     model = model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     check_network(model)
     parent = deepcopy(model).requires_grad_(False)
-    context = Context(example_inputs, data, seed, progress, time_ms, parent=parent)
+    context = Context(
+        example_inputs, data, seed, progress, time_ms, parent=parent, on_epoch=on_epoch
+    )
     for step in passes:
         step.check(model, context)
     export(model, example_inputs)  # what cannot be exported is said before hours of training

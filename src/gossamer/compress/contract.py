@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from gossamer.errors import PassError
 from gossamer.train.data import Data
+from gossamer.train.history import EpochRecord
 from gossamer.train.recipe import Recipe
 
 
@@ -34,6 +35,7 @@ class Context:
             to be changed.
         checkpoints: a file for each training of the pass, in order, so that it can be resumed;
             `gossamer.compress.train_on.train_on` uses them.
+        on_epoch: called with the record of each epoch that the pass trains; see `gossamer.fit`.
     """
 
     example_inputs: Tensor
@@ -44,6 +46,7 @@ class Context:
     tell: Callable[[str, float | str], None] = _unheard
     parent: nn.Module | None = None
     checkpoints: Iterator[Path] | None = None
+    on_epoch: Callable[[EpochRecord], object] | None = None
 
 
 class Pass(Protocol):

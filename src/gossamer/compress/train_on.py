@@ -58,4 +58,5 @@ def train_on(
             after_step=(*after_step, *keepers),
             penalties=penalties,
             teacher=context.parent if training.distil else None,
+            on_epoch=context.on_epoch,
         )

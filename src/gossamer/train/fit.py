@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,7 +20,7 @@ from gossamer.train.history import EpochRecord
 from gossamer.train.loss import classification_loss, distillation_loss
 from gossamer.train.progress import track
 from gossamer.train.recipe import Recipe
-from gossamer.train.registry import AUGMENTS, OPTIMISERS, SCHEDULES
+from gossamer.train.registry import AUGMENTS, OPTIMISERS, PRECISIONS, SCHEDULES
 from gossamer.train.step import AfterStep, Step
 
 
@@ -191,16 +192,25 @@ class _Loop:
 
     def loss(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Return what a step minimises: answers, a teacher's answers, penalties."""
-        recipe, outputs = self.recipe, self.parallel(images)
+        recipe, outputs = self.recipe, self.answers(self.parallel, images)
         loss = classification_loss(outputs, labels, label_smoothing=recipe.label_smoothing)
         if recipe.distil and self.teacher is not None:
             with torch.no_grad():
-                answers = self.teacher(images)
+                answers = self.answers(self.teacher, images)
             taught = distillation_loss(outputs, answers, recipe.temperature)
             loss = (1 - recipe.distil) * loss + recipe.distil * taught
         for penalty in self.penalties:
             loss = loss + penalty()
         return loss
+
+    def answers(self, model: nn.Module, images: torch.Tensor) -> Any:
+        """Return what a network says, computed in the recipe's precision, as float32."""
+        kind = PRECISIONS[self.recipe.precision]
+        if kind == torch.float32:
+            return model(images)
+        with torch.autocast(self.accelerator.device.type, kind):
+            outputs = model(images)
+        return tuple(o.float() for o in outputs) if isinstance(outputs, tuple) else outputs.float()
 
     def learning_rate(self, index: int) -> float:
         """Return the rate of one step: linear warm-up times the schedule."""

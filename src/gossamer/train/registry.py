@@ -33,3 +33,5 @@ OPTIMISERS = Registry(
     "optimiser",
     {"sgd": "gossamer.train.optimiser:sgd", "adamw": "gossamer.train.optimiser:adamw"},
 )
+
+PRECISIONS = Registry("precision", {"float32": "torch:float32", "bfloat16": "torch:bfloat16"})

@@ -83,8 +83,8 @@ class _Charge:
 
     def note(self, module: nn.Module, args: Any, out: Tensor) -> None:
         if module.training:
-            # A copy, for what follows may write over the activations.
-            self.terms.append(self.penalty(out.clone() / self.width))
+            # A copy, for what follows may write over the activations; and sums need float32.
+            self.terms.append(self.penalty(out.clone().float() / self.width))
 
     def __call__(self) -> Tensor:
         total = sum(self.terms, start=torch.zeros(()))
