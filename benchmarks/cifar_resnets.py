@@ -154,7 +154,7 @@ def add_options(parser: argparse.ArgumentParser, out: Path) -> None:
     parser.add_argument("--networks", nargs="+", default=list(WEIGHTS))
     parser.add_argument("--parents", type=Path, default=PARENTS, help="folder of dense networks")
     parser.add_argument("--parent-epochs", type=int, default=5, help="of their fine-tune")
-    parser.add_argument("--precision", default="float32", help="of trainings, or bfloat16")
+    parser.add_argument("--precision", default="bfloat16", help="of trainings, or float32")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--out", type=Path, default=out, help="folder of the records")
     parser.add_argument("--table", action="store_true", help="print the table, measure nothing")
