@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -13,7 +13,7 @@ from gossamer.compress.contract import Context
 from gossamer.compress.layers import match_layers
 from gossamer.compress.prune.criterion import Evidence, Layers
 from gossamer.compress.prune.curvature.outputs import fit_outputs
-from gossamer.compress.prune.curvature.quadratic import refit
+from gossamer.compress.prune.curvature.quadratic import Quadratic, refit
 from gossamer.compress.prune.granularity import parse_granularity
 from gossamer.compress.prune.mask import apply_masks
 from gossamer.compress.prune.registry import CRITERIA, CURVATURES
@@ -90,18 +90,43 @@ class Prune:
         layers = match_layers(model, self.include, self.exclude, where=self.name)
         split = context.data.train if context.data is not None else None
         evidence = Evidence(model, split, self.images, seed=context.seed)
-        masks = self._masks(layers, evidence)
-        if self.compensate == "outputs":
-            fit_outputs(layers, masks, evidence)
-        elif self.compensate != "none":
-            compensate(layers, masks, evidence, self.compensate)
-        apply_masks(layers, masks)
+        granularity = parse_granularity(self.granularity)
+        scores = CRITERIA[self.criterion]().scores(layers, evidence, granularity)
+        self.remove(layers, scores, evidence)
         train_sparse(model, context, self.training, self.include, self.exclude)
         return model
 
-    def _masks(self, layers: Layers, evidence: Evidence) -> dict[str, Tensor]:
+    def remove(
+        self,
+        layers: Layers,
+        scores: Mapping[str, Tensor],
+        evidence: Evidence,
+        quadratics: Iterable[tuple[str, Quadratic]] | None = None,
+    ) -> None:
+        """Choose the survivors and compensate, in place: `apply` without scoring and training.
+
+        So several sparsities can share what does not depend on them.
+
+        Args:
+            layers: by name.
+            scores: of the criterion, by the same names.
+            evidence: of the network with these layers.
+            quadratics: for a compensation "inputs" or "fisher", of the layers as they are;
+                collected unless given.
+        """
+        masks = self._masks(layers, scores, evidence)
+        if self.compensate == "outputs":
+            fit_outputs(layers, masks, evidence)
+        elif self.compensate != "none":
+            if quadratics is None:
+                quadratics = CURVATURES[self.compensate](layers, evidence)
+            compensate(layers, masks, quadratics)
+        apply_masks(layers, masks)
+
+    def _masks(
+        self, layers: Layers, scores: Mapping[str, Tensor], evidence: Evidence
+    ) -> dict[str, Tensor]:
         granularity = parse_granularity(self.granularity)
-        scores = CRITERIA[self.criterion]().scores(layers, evidence, granularity)
         wanted: float | dict[str, float] = self.sparsity
         if self.allocation == "sensitivity":
             wanted = sensitivity_sparsities(layers, scores, evidence, granularity, self.sparsity)
@@ -113,7 +138,7 @@ class Prune:
 
 
 def compensate(
-    layers: Layers, masks: Mapping[str, Tensor], evidence: Evidence, curvature: str
+    layers: Layers, masks: Mapping[str, Tensor], quadratics: Iterable[tuple[str, Quadratic]]
 ) -> None:
     """Move the survivors of each layer to where its quadratic is smallest, in place.
 
@@ -122,7 +147,7 @@ def compensate(
     with torch.no_grad():
         moved = {
             name: refit(quadratic, masks[name]).to(layers[name].weight)
-            for name, quadratic in CURVATURES[curvature](layers, evidence)
+            for name, quadratic in quadratics
         }
         for name, weight in moved.items():
             layers[name].weight.copy_(weight)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
@@ -91,23 +91,35 @@ class SparseGPT:
         assert context.data is not None
         layers = match_layers(model, self.include, self.exclude, where=self.name)
         evidence = Evidence(model, context.data.train, self.images, seed=context.seed)
-        wanted = self._layer_sparsities(layers, evidence)
+        scores: Mapping[str, Tensor] = {}
+        if self.allocation == "global":  # the others ask for shapes only
+            scores = LayerSurgeon().scores(layers, evidence, Granularity())
+        self.sweep(layers, scores, input_quadratics(layers, evidence, damping=self.damping))
+        train_sparse(model, context, self.training, self.include, self.exclude)
+        return model
+
+    def sweep(
+        self,
+        layers: Layers,
+        scores: Mapping[str, Tensor],
+        quadratics: Iterable[tuple[str, Quadratic]],
+    ) -> None:
+        """Remove and move, in place: `apply` without collecting curvature and training.
+
+        Args:
+            layers: by name.
+            scores: of "layer-obs", by the same names; not asked unless the allocation is global.
+            quadratics: of the layers as they are.
+        """
+        scores = scores or {name: layer.weight.detach() for name, layer in layers.items()}
+        masks = keep_best(scores, self.sparsity, self.allocation, self.min_density)
         found = {
-            name: self._pruned(quadratic, layers[name], wanted[name])
-            for name, quadratic in input_quadratics(layers, evidence, damping=self.damping)
+            name: self._pruned(quadratic, layers[name], 1 - float(masks[name].double().mean()))
+            for name, quadratic in quadratics
         }
         with torch.no_grad():
             for name, weight in found.items():
                 layers[name].weight.copy_(weight)
-        train_sparse(model, context, self.training, self.include, self.exclude)
-        return model
-
-    def _layer_sparsities(self, layers: Layers, evidence: Evidence) -> dict[str, float]:
-        scores: dict[str, Tensor] = {n: layer.weight.detach() for n, layer in layers.items()}
-        if self.allocation == "global":  # the others ask for shapes only
-            scores = LayerSurgeon().scores(layers, evidence, Granularity())
-        masks = keep_best(scores, self.sparsity, self.allocation, self.min_density)
-        return {name: 1 - float(mask.double().mean()) for name, mask in masks.items()}
 
     def _pruned(
         self, quadratic: Quadratic, layer: nn.Conv2d | nn.Linear, sparsity: float

@@ -119,14 +119,13 @@ def _scored(
 def _layerwise(
     layers: Layers, evidence: Evidence, score: Callable[[Quadratic], Tensor]
 ) -> dict[str, Tensor]:
+    return _scored(layers, input_quadratics(layers, evidence), lambda q: share(q, score(q)))
+
+
+def share(quadratic: Quadratic, scores: Tensor) -> Tensor:
     """Return scores as shares of what the whole layer gives out.
 
     The scale of a layer's outputs says nothing where a norm follows, and would decide everything
     where layers are ranked together.
     """
-
-    def share(quadratic: Quadratic) -> Tensor:
-        whole = quadratic.loss(torch.zeros(quadratic.shape))
-        return score(quadratic) / (whole or 1.0)
-
-    return _scored(layers, input_quadratics(layers, evidence), share)
+    return scores / (quadratic.loss(torch.zeros(quadratic.shape)) or 1.0)

@@ -37,13 +37,22 @@ def input_quadratics(
     for chunk in chunks(layers, sizes):
         moments = second_moments(chunk, evidence)
         for name, layer in chunk.items():
-            rows = layer.weight.shape[0] // _groups(layer)
-            shape = layer.weight.shape
-            moment = 2 * moments.pop(name) / evidence.count
-            yield (
-                name,
-                quadratic_of(layer.weight, moment, damping=damping, rows=rows, shape=shape),
-            )
+            moment = moments.pop(name) / evidence.count
+            yield name, input_quadratic(layer, moment, damping=damping)
+
+
+def input_quadratic(
+    layer: nn.Conv2d | nn.Linear, moment: Tensor, *, damping: float = DAMPING
+) -> Quadratic:
+    """Return mean ‖(V − W) x‖² of one layer.
+
+    Args:
+        layer: with its weights W.
+        moment: Σ x xᵀ over all places, a picture: float64 (G, F, F).
+        damping: added to the diagonal of H = 2·moment, as a fraction of its mean.
+    """
+    rows, shape = layer.weight.shape[0] // _groups(layer), layer.weight.shape
+    return quadratic_of(layer.weight, 2 * moment, damping=damping, rows=rows, shape=shape)
 
 
 def second_moments(layers: Layers, evidence: Evidence) -> dict[str, Tensor]:
