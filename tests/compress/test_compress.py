@@ -57,6 +57,12 @@ def test_seed_decides(small_parent, small_data, small_example):
     assert not same(run(1), run(2))
 
 
+def test_epochs_are_reported(small_parent, small_data, small_example):
+    seen = []
+    compress(small_parent, small_example, RECIPE, data=small_data, on_epoch=seen.append)
+    assert [record.epoch for record in seen] == [1, 2, 1, 2]
+
+
 def test_interrupted_and_resumed_equals_uninterrupted(
     small_parent, small_data, small_example, tmp_path, monkeypatch
 ):

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import gossamer.train.fit as fitting
+from gossamer.compress.cluster.hash import HashWeights
 from gossamer.compress.cluster.share import ShareWeights
 from gossamer.compress.compress import compress
 from gossamer.compress.contract import Context
@@ -31,6 +32,7 @@ PASSES = [
     LotteryTicket(0.5, 0.3, rewind=0.5, training=TRAINING),
     L0Prune(gate_rate=0.2, training=TRAINING),
     ShareWeights(3, training=replace(TRAINING, optimiser="adamw", learning_rate=1e-3)),
+    HashWeights(training=replace(TRAINING, optimiser="adamw", learning_rate=1e-3)),
     TruncateActivations(training=TRAINING),
     QuantiseLayers(4, training=TRAINING),
     Binarise(training=TRAINING),

@@ -23,6 +23,7 @@ PASSES = Registry(
         "k-winners": "gossamer.compress.neurons.winners:KeepWinners",
         "repair": "gossamer.compress.repair:Repair",
         "share-weights": "gossamer.compress.cluster.share:ShareWeights",
+        "hash-weights": "gossamer.compress.cluster.hash:HashWeights",
         "quantise": "gossamer.compress.quantise.quantise:QuantiseLayers",
         "binarise": "gossamer.compress.quantise.binarise:Binarise",
     },

@@ -32,3 +32,14 @@ def test_a_cluster_that_was_removed_stays_away():
         weight[0, :2] = 0
     tie.restore()
     assert weight.tolist() == [[0.0, 0.0, -1.0]]
+
+
+def test_members_of_either_sign():
+    weight = nn.Parameter(torch.tensor([[0.5, -0.5, 2.0]]))
+    tie = Tie(weight, torch.tensor([1, -1, 2]))
+    gradient = torch.tensor([[3.0, 1.0, 5.0]])
+    assert tie.sum_gradient(gradient).tolist() == [[2, -2, 5]]
+    with torch.no_grad():
+        weight[0, :2] = torch.tensor([0.75, -0.625])
+    tie.restore()
+    assert weight.tolist() == [[0.625, -0.625, 2.0]]

@@ -14,30 +14,33 @@ class Tie:
 
     Args:
         weight: of a layer.
-        codes: int64, one a weight: 0 for zeros, 1… for the clusters.
+        codes: int64, one a weight: 0 for zeros, 1… for the clusters, and negative where a weight
+            is minus its cluster's value.
     """
 
     def __init__(self, weight: Tensor, codes: Tensor) -> None:
-        self.weight, self.codes = weight, codes
-        self.clusters = int(codes.max()) + 1
+        self.weight, self.codes, self.signs = weight, codes.abs(), codes.sign()
+        self.clusters = int(self.codes.max()) + 1
 
     def sum_gradient(self, gradient: Tensor) -> Tensor:
         """Return, for each member, the sum over its cluster, and 0 for zeros."""
         codes, alive = self._members()
-        sums = self._sums(gradient.flatten() * alive, codes)
-        return (sums[codes] * alive).view(gradient.shape)
+        signs = self.signs.to(gradient) * alive
+        sums = self._sums(gradient.flatten() * signs, codes)
+        return (sums[codes] * signs).view(gradient.shape)
 
     def restore(self) -> None:
         """Undo what rounding in an optimiser step may have done to single members."""
         with torch.no_grad():
             codes, alive = self._members()
-            flat = self.weight.flatten()
+            signs = self.signs.to(self.weight)
+            flat = self.weight.flatten() * signs
             # One member speaks for all, the last: a mean of equal numbers may differ from them.
             members = torch.zeros(self.clusters, dtype=torch.int64, device=flat.device)
             places = torch.arange(flat.numel(), device=flat.device)
             members.scatter_reduce_(0, codes, places * alive, "amax")
             table = flat[members]
-            shared = table[codes].masked_fill(~alive, 0.0)
+            shared = (table[codes] * signs).masked_fill(~alive, 0.0)
             self.weight.copy_(shared.view(self.weight.shape))
 
     def _members(self) -> tuple[Tensor, Tensor]:
