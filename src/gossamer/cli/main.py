@@ -21,6 +21,7 @@ from gossamer.cli.export import export
 from gossamer.cli.inspect import inspect
 from gossamer.cli.nets import nets
 from gossamer.cli.run import run
+from gossamer.cli.sensitivity import sensitivity
 from gossamer.cli.train import train
 from gossamer.errors import GossamerError, missing_dependency
 
@@ -51,6 +52,7 @@ for verb in (
     nets,
     train,
     compress,
+    sensitivity,
     activations,
     export,
     encode,

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from html import escape
-from importlib.resources import files
-
 from gossamer.graph.counting import count
 from gossamer.graph.graph import Graph
 from gossamer.report.arc_diagram import draw_arcs, draw_legend
 from gossamer.report.channel_pictures import draw_channels
-from gossamer.report.drawing import Drawing, letters, stack, text_width
-
-_MARGIN = 28
+from gossamer.report.drawing import Drawing, document, letters, stack, text_width
 
 
 def draw_connectivity(graph: Graph) -> str:
@@ -32,18 +27,7 @@ def draw_connectivity(graph: Graph) -> str:
     if channels:
         pieces += [_heading("Which channel reaches which"), *channels]
     pieces += [_heading("Which layer reads which"), draw_legend(graph), draw_arcs(graph)]
-    return _document(stack(pieces), f"connectivity of {graph.name}")
-
-
-def _document(drawing: Drawing, description: str) -> str:
-    style = files("gossamer.report").joinpath("connectivity.css").read_text(encoding="utf-8")
-    width, height = drawing.width + 2 * _MARGIN, drawing.height + 2 * _MARGIN
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height:.0f}" '
-        f'viewBox="0 0 {width:.0f} {height:.0f}" role="img">'
-        f"<title>{escape(description)}</title><style>\n{style}</style>\n"
-        f'<g transform="translate({_MARGIN} {_MARGIN})">{drawing.body}</g></svg>\n'
-    )
+    return document(stack(pieces), f"connectivity of {graph.name}")
 
 
 def _title(graph: Graph) -> Drawing:

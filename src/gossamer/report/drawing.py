@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+from importlib.resources import files
 
 CHARACTER_WIDTH = 6.7  # of the fixed-width letters of a drawing, in pixels
+_MARGIN = 28
 
 
 @dataclass(frozen=True)
@@ -60,3 +62,15 @@ def stack(pieces: Sequence[Drawing], gap: float = 24) -> Drawing:
         bodies.append(f'<g transform="translate(0 {height:g})">{piece.body}</g>')
         height += piece.height + gap
     return Drawing("".join(bodies), max(piece.width for piece in pieces), height - gap)
+
+
+def document(drawing: Drawing, description: str) -> str:
+    """Return a drawing as the text of an SVG file, light and dark."""
+    style = files("gossamer.report").joinpath("connectivity.css").read_text(encoding="utf-8")
+    width, height = drawing.width + 2 * _MARGIN, drawing.height + 2 * _MARGIN
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height:.0f}" '
+        f'viewBox="0 0 {width:.0f} {height:.0f}" role="img">'
+        f"<title>{escape(description)}</title><style>\n{style}</style>\n"
+        f'<g transform="translate({_MARGIN} {_MARGIN})">{drawing.body}</g></svg>\n'
+    )
