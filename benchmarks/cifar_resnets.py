@@ -158,7 +158,6 @@ def add_options(parser: argparse.ArgumentParser, out: Path) -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--out", type=Path, default=out, help="folder of the records")
     parser.add_argument("--table", action="store_true", help="print the table, measure nothing")
-    parser.add_argument("--figure", type=Path, help="with --table: draw to this SVG")
 
 
 def parents(chosen: argparse.Namespace, data: Data) -> dict[str, nn.Module]:

@@ -10,9 +10,9 @@ Zeros, at the same sparsity over all layers, first and last included:
 
 - gossamer: ExactOBS with one ranking over all layers;
 - OBC, uniform: the published code's `TrueOBS`, the same sparsity in every layer;
-- OBC, squared errors: its layers at the levels of its database (density in steps of 0.9), shared out
-  by dynamic programming over its relative squared errors; the program for that is ours, as theirs
-  is bound to its own data sets.
+- OBC, squared errors: its layers at the levels of its database (density in steps of 0.9), shared
+  out by dynamic programming over its relative squared errors; the program for that is ours, as
+  theirs is bound to its own data sets.
 
 CHECKOUT is a copy of https://github.com/IST-DASLab/OBC; without it OBC is left out. Its calls of
 CUDA are answered by nothing.
@@ -32,9 +32,11 @@ import argparse
 import sys
 from collections import defaultdict
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from copy import deepcopy
 from functools import cached_property
 from importlib import import_module, util
+from io import StringIO
 from pathlib import Path
 from statistics import mean
 from time import perf_counter
@@ -96,8 +98,9 @@ class Obc:
                 dense(images)
             for hook in hooks:
                 hook.remove()
-            for trace in found.values():
-                trace.prepare_unstr()
+            with redirect_stdout(StringIO()):
+                for trace in found.values():
+                    trace.prepare_unstr()
         return found
 
     def uniform(self, sparsity: float) -> nn.Module:
@@ -120,7 +123,9 @@ class Obc:
 
     def _weights(self, name: str, sparsities: list[float]) -> list[Tensor]:
         shape = self.prepared.layers[name].weight.shape
-        found = self.traces[name].prune_unstr(sparsities)
+        trace = self.traces[name]
+        with redirect_stdout(StringIO()):
+            found = trace.prune_unstr(sparsities)
         return [weight.reshape(shape) for weight in found]
 
     def _with(self, weights: dict[str, Tensor]) -> nn.Module:
