@@ -15,6 +15,7 @@ from torch.nn import functional as F
 import gossamer
 from gossamer.compress.chains import chains, rebuild, weighted_paths
 from gossamer.compress.channels.remove import RemoveChannels
+from gossamer.compress.cluster.hash import HashWeights
 from gossamer.compress.cluster.share import ShareWeights
 from gossamer.compress.contract import Context, Pass
 from gossamer.compress.factor.factor import Factor
@@ -39,6 +40,7 @@ PASSES = {
     "factor": Factor(amount=0.3, images=64, training=ONCE),
     "interleave": Interleave(amount=0.2, images=64, training=ONCE),
     "cluster": ShareWeights(3, training=ONCE),
+    "hash": HashWeights(training=ONCE),
     "int8": QuantiseLayers(inputs=True, input_calibration="minmax", images=64),
 }
 
@@ -113,6 +115,8 @@ def apply(step: Pass, model: nn.Module, context: Context) -> nn.Module:
     after = measure(model, context.example_inputs)
     if step.name in ("prune", "remove-channels", "factor", "interleave"):
         assert after.effective_macs < before.effective_macs
+    elif step.name == "hash-weights":
+        assert after.distinct_values <= 2 * 128
     elif step.name == "share-weights":
         assert after.distinct_values < before.distinct_values
     else:
@@ -154,9 +158,10 @@ def check_integers(graph: Graph, after: str | None) -> None:
         assert set(kinds) == {"quantised"}
         assert all(reads)
     else:
-        assert all(reads) == (after == "cluster")  # of a chain only the first
+        shares = after in ("cluster", "hash")
+        assert all(reads) == shares  # of a chain only the first
         assert any(reads)
-        assert after != "cluster" or "codebook" in kinds
+        assert not shares or "codebook" in kinds
 
 
 def reads_levels(node: Node, makers: dict[str, Node]) -> bool:

@@ -118,9 +118,10 @@ class Prune:
         if self.compensate == "outputs":
             fit_outputs(layers, masks, evidence)
         elif self.compensate != "none":
-            if quadratics is None:
-                quadratics = CURVATURES[self.compensate](layers, evidence)
-            compensate(layers, masks, quadratics)
+            found = (
+                CURVATURES[self.compensate](layers, evidence) if quadratics is None else quadratics
+            )
+            compensate(layers, masks, found)
         apply_masks(layers, masks)
 
     def _masks(
