@@ -128,7 +128,7 @@ def measure(
             counts = ("parameters", "nonzeros", "macs", "effective_macs")
             found[name] = {count: getattr(whole, count) for count in counts}
     kept = out / "networks" / f"{stem}.goss"
-    kept.parent.mkdir(exist_ok=True)
+    kept.parent.mkdir(parents=True, exist_ok=True)
     gs.save(gs.export(model, example), kept)
     record = {"part": part, "network": network, "seed": seed, "recipe": followed.to_dict(), **found}
     record |= {"curve": curve.epochs, "time_s": round(perf_counter() - start, 1), **surroundings()}
