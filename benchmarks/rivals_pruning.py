@@ -60,8 +60,8 @@ from torch import Tensor, nn
 from gossamer.compress.channels.removal import remove_channels
 from gossamer.compress.channels.select import Share
 from gossamer.compress.measure import measure as count
+from gossamer.compress.norms import reestimate_norms
 from gossamer.compress.prune.sensitivity import cheapest
-from gossamer.compress.recover import reestimate_norms
 from gossamer.errors import GossamerError, MissingDependencyError, SpecError
 from gossamer.train.data import Data
 from gossamer.train.evaluate import accuracy
