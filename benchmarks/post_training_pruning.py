@@ -127,7 +127,7 @@ class Prepared:
             quadratics = self.quadratics().items() if step.compensate == "inputs" else None
             evidence = replace(self.evidence, model=model)
             step.remove(layers, self.scores(step.criterion), evidence, quadratics)
-        return reestimate_norms(model.eval(), self.data.train, seed=self.seed)
+        return reestimate_norms(model.eval(), self.data.train, self.dense, seed=self.seed)
 
 
 def layers_of(model: nn.Module) -> Layers:

@@ -210,7 +210,7 @@ def measure(
     start = perf_counter()
     model = make().eval()
     made_s = perf_counter() - start
-    reestimate_norms(model, prepared.data.train, seed=prepared.seed)
+    reestimate_norms(model, prepared.data.train, prepared.dense, seed=prepared.seed)
     before, after = count(prepared.dense, EXAMPLE), count(model, EXAMPLE)
     record = {
         "task": task,

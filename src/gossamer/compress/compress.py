@@ -25,6 +25,7 @@ from gossamer.train.data import Data
 from gossamer.train.evaluate import accuracy
 from gossamer.train.history import EpochRecord
 from gossamer.train.options import options_to_dict
+from gossamer.train.recipe import Recipe
 
 Evaluate = Callable[[nn.Module], float]
 
@@ -124,7 +125,7 @@ def compress(
                 store.forget(index)
             clock = store.clock(index, time_ms) if time_ms is not None else None
             context = replace(context, checkpoints=store.trainings(index), time_ms=clock)
-        was_trained = any(_trains(step, data) for step in passes[:index])
+        was_trained = any(_training(step, data) for step in passes[:index])
         reference = deepcopy(model).requires_grad_(False) if was_trained else parent
         model, entry = _run(passes[index], model, context, evaluate, previous, reference)
         if store is not None:
@@ -152,8 +153,9 @@ def _run(
     told: dict[str, float | str] = {}
     model = step.apply(model, replace(context, tell=told.__setitem__)).eval()
     if context.data is not None:
-        trained = _trains(step, context.data)
-        recover(model, context.data.train, None if trained else reference, context.seed)
+        recipe = _training(step, context.data)
+        known, augment = (reference, "none") if recipe is None else (None, recipe.augment)
+        recover(model, context.data.train, known, augment=augment, seed=context.seed)
     after, accuracy_after = _judge(model, context, evaluate)
     entry = LedgerEntry(
         name=step.name,
@@ -169,9 +171,10 @@ def _run(
     return model, entry
 
 
-def _trains(step: Pass, data: Data | None) -> bool:
+def _training(step: Pass, data: Data | None) -> Recipe | None:
+    """Return how a pass trains, if it does."""
     training = getattr(step, "training", None)
-    return data is not None and training is not None and training.epochs > 0
+    return training if data is not None and training is not None and training.epochs else None
 
 
 def _judge(

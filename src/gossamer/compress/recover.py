@@ -10,25 +10,32 @@ from gossamer.train.data import Split
 
 
 def recover(
-    model: nn.Module, split: Split, parent: nn.Module | None = None, seed: int = 0
+    model: nn.Module,
+    split: Split,
+    parent: nn.Module | None = None,
+    *,
+    augment: str = "none",
+    seed: int = 0,
 ) -> nn.Module:
     """Do what `compress` does after every pass.
 
-    The statistics of batch norms are estimated anew. Where there are none, and the parent is given,
-    biases give each layer's outputs the parent's means back (`match_statistics`), which changes no
-    weight.
+    The statistics of batch norms are estimated anew (`reestimate_norms`): against the parent, or,
+    after a training, on images as the training had them. Where there are no batch norms, and the
+    parent is given, biases give each layer's outputs the parent's means back (`match_statistics`),
+    which changes no weight.
 
     Args:
         model: changed in place.
         split: where the images are drawn from.
         parent: the network that it was before; None if it was trained since.
+        augment: what the training did to its images.
         seed: of the draw.
 
     Returns:
         The same model.
     """
     if any(isinstance(module, NORMS) for module in model.modules()):
-        return reestimate_norms(model, split, seed=seed)
+        return reestimate_norms(model, split, parent, augment=augment, seed=seed)
     if parent is not None:
         match_statistics(model, parent, split, scale=False, seed=seed)
     return model

@@ -92,7 +92,7 @@ class Repair:
         if self.reconstruct:
             evidence = Evidence(model, split, self.images, seed=context.seed)
             fit_outputs(alike, nonzero_masks(alike), evidence, parent=parent)
-        reestimate_norms(model, split, seed=context.seed)
+        reestimate_norms(model, split, parent, seed=context.seed)
         if self.statistics != "none":
             scale, names = self.statistics == "all", list(alike)
             match_statistics(

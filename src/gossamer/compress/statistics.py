@@ -72,7 +72,7 @@ def match_statistics(
         layer = model.get_submodule(name)
         if not scale and layer.bias is None:
             continue
-        reestimate_norms(model, split, seed=seed)
+        reestimate_norms(model, split, parent, seed=seed)
         found = moments(model, [name], split, batches).get(name)
         if found is not None:
             _match(layer, found, wanted[name], scale=scale)
