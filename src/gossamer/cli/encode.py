@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gossamer.cli.options import DataName, Json, Seed
+from gossamer.cli.options import DataName, Json, Profile, Seed
 from gossamer.errors import SpecError
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ def encode(
     trials: Annotated[int, typer.Option(min=1, help="To measure accuracy on: others.")] = 1000,
     seed: Seed = 0,
     out: Annotated[Path, typer.Option(help="File to write.")] = Path("net.goss"),
+    profile: Profile = None,
     as_json: Json = False,
 ) -> None:
     """Code a network's weights at a distortion: to a size, or to an accuracy.
@@ -49,6 +50,7 @@ def encode(
     from gossamer.cli.data_name import load_named_data
     from gossamer.cli.network_file import load_graph
     from gossamer.cli.output import print_json
+    from gossamer.cli.progress import track_file
     from gossamer.codec.lossy.approximate import Approximation
     from gossamer.codec.lossy.options import LossyOptions
     from gossamer.codec.lossy.search import code_to_accuracy, code_to_size
@@ -57,15 +59,21 @@ def encode(
         raise SpecError("ask for one of both", expected="--size BYTES or --accuracy FRACTION")
     graph, examples = load_graph(network, weights), load_named_data(data)
     (watched, _), (tried, labels) = _splits(graph, examples, images, trials, seed)
-    approximation = Approximation(graph, watched, LossyOptions(seed=seed))
-    if size is not None:
-        found = code_to_size(approximation, size)
-    else:
-        assert accuracy is not None
-        found = code_to_accuracy(
-            approximation, accuracy, lambda coded: _accuracy(coded, tried, labels)
-        )
-    gossamer.save(found.graph, out)
+    options = LossyOptions(seed=seed)
+    with track_file("measuring layers"):
+        approximation = Approximation(graph, watched, options, profile=profile)
+    with track_file("coding, once for each price tried") as progress:
+        if size is not None:
+            found = code_to_size(approximation, size, progress=progress)
+        else:
+            assert accuracy is not None
+            found = code_to_accuracy(
+                approximation,
+                accuracy,
+                lambda coded: _accuracy(coded, tried, labels),
+                progress=progress,
+            )
+    gossamer.save(found.graph, out, profile=approximation.profile)
     reached = _accuracy(found.graph, tried, labels)
     if as_json:
         told = {"network": graph.name, "out": str(out), "size_bytes": found.size_bytes}

@@ -40,3 +40,12 @@ def test_they_are_near_what_the_mixing_coder_takes(rng, size):
     stream.levels(levels.reshape(64, 32, 3, 3), int(np.abs(levels).max()).bit_length())
     total = prices_of(levels, levels.shape, int(np.abs(levels).max())).total(levels)
     assert 0.95 < total / stream.ideal_bits < 1.05
+
+
+def test_known_lowest_bits_are_free(rng):
+    levels = np.rint(rng.normal(0, 5, (16, 8, 9))).astype(np.int64)
+    plain, told = (prices_of(levels, levels.shape, 40, told=told) for told in (False, True))
+    shares = 2**-told.table
+    for parity in (0, 1):
+        np.testing.assert_allclose(shares[:, parity::2].sum(axis=1), 1)
+    assert 0.9 < (plain.total(levels) - told.total(levels)) / levels.size < 1.1

@@ -19,6 +19,8 @@ from gossamer.codec.lossy.walk import (
     last_readers,
     run_node,
 )
+from gossamer.codec.profile import PROFILES, usual_profile
+from gossamer.codec.progress import Progress, silent
 from gossamer.errors import SpecError
 from gossamer.graph import Codebook, Dense, Graph, Layout, Node, verify
 from gossamer.graph.rewrite.edit import free_name
@@ -32,8 +34,11 @@ class Approximation:
         images: (N, C, H, W) float32 as the network takes them, some hundreds like those it will
             see. Labels are not needed.
         options: how.
+        profile: that the file will be saved with; unless given, the usual one for so many weights.
+            In fast files no bits are left out, so there levels are not chained.
 
     Raises:
+        SpecError: if there is no such profile.
         GraphError: if the graph has no layer to code, is quantised, or gives values that are not
             finite.
         ShapeError: if the network does not take the images.
@@ -51,16 +56,25 @@ class Approximation:
     """
 
     def __init__(
-        self, graph: Graph, images: np.ndarray, options: LossyOptions | None = None
+        self,
+        graph: Graph,
+        images: np.ndarray,
+        options: LossyOptions | None = None,
+        *,
+        profile: str | None = None,
     ) -> None:
-        self.graph, self.options = verify(graph), options or LossyOptions()
+        if profile not in (None, *PROFILES):
+            raise SpecError("unknown profile", got=profile, expected=list(PROFILES))
+        self.graph, options = verify(graph), options or LossyOptions()
+        self.profile = profile or usual_profile(list(graph.weights.values()))
+        self.options = replace(options, trellis=options.trellis and self.profile == "small")
         self.uses = weight_uses(graph)
         self.layers = {node.name for node in coded_layers(graph)}
         self.images = check_images(graph, images)
         probes = self.images[: self.options.probes]
         self.gains: Mapping[str, float] = output_gains(graph, probes, self.options.seed)
 
-    def at(self, bit_price: float) -> Graph:
+    def at(self, bit_price: float, progress: Progress = silent) -> Graph:
         """Return the graph whose layers' errors, as they come out, and bits cost least together.
 
         The layers are coded in their order, each for the inputs that those before leave it: its
@@ -68,6 +82,7 @@ class Approximation:
 
         Args:
             bit_price: squared change of the network's output that a bit is worth, > 0.
+            progress: told (weights coded, weights in all) after each layer; what it raises cancels.
 
         Raises:
             SpecError: if the price is not positive.
@@ -78,15 +93,23 @@ class Approximation:
         now, last = dict(before), last_readers(self.graph)
         nodes: list[Node] = []
         weights = dict(self.graph.weights)
+        done, total = 0, sum(map(self._size, self.graph.nodes))
         for node in self.graph.nodes:
             made = self._coded(node, before, now, weights, bit_price)
             nodes.append(made)
+            if node.name in self.layers:
+                done += self._size(node)
+                progress(done, total)
             before[node.name] = _value(node, before, self.graph.weights)
             same = made is node and all(now[name] is before[name] for name in node.inputs)
             now[node.name] = before[node.name] if same else _value(made, now, weights)
             for name in {name for name in node.inputs if last[name] == node.name}:
                 del before[name], now[name]
         return verify(self.graph.with_nodes(nodes, weights))
+
+    def _size(self, node: Node) -> int:
+        weight = node.weights.get("weight")
+        return self.graph.weights[weight].size if weight and node.name in self.layers else 0
 
     def _coded(
         self, node: Node, before: Arrays, now: Arrays, weights: dict[str, Layout], bit_price: float

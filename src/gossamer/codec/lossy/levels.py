@@ -10,10 +10,13 @@ from gossamer.codec.lossy.options import LossyOptions
 from gossamer.codec.lossy.price import Prices, prices_of
 from gossamer.codec.lossy.problem import LayerProblem
 from gossamer.codec.lossy.sweep import passing_on, sweep
+from gossamer.codec.lossy.trellis import sweep_trellis
 
 LARGEST = 2**12
 """Magnitude of a level."""
 _COARSER = 2**0.5
+_TRELLIS_STEP = 0.6
+"""Of the step without: half, for half of the levels are out, and 1 dB for their smaller error."""
 _STEP_BITS = 7
 _BIAS_SHARE = 0.02
 
@@ -45,7 +48,8 @@ def choose_levels(
 
     The first step tried is that of high rates, where error falls by 2 ln 2 of itself a bit and is
     step² / 12 in each of the directions that U makes independent. From there steps grow or shrink
-    by √2 while that is cheaper.
+    by √2 while that is cheaper. Then, if asked, the lowest bits are told by a trellis: the error is
+    smaller by about a decibel at the same bits, of which a larger step takes its share.
 
     Args:
         problem: of the layer.
@@ -66,7 +70,11 @@ def choose_levels(
             best, improved = tried, True
         if improved:
             break
-    return best
+    if not options.trellis or problem.fixed.any():
+        return best
+    step = _few_bits(_TRELLIS_STEP * best.step)
+    told = _levels_at(problem, upper, shape, step, bit_cost, options, told=True)
+    return min(best, told, key=lambda levels: levels.cost)
 
 
 def _levels_at(
@@ -76,20 +84,22 @@ def _levels_at(
     step: float,
     bit_cost: float,
     options: LossyOptions,
+    told: bool = False,
 ) -> Levels:
     step = max(step, float(np.abs(problem.target).max()) / (LARGEST // 2), 1e-30)
     levels = np.where(problem.fixed, 0, np.rint(problem.target / step)).astype(np.int64)
+    choose = sweep_trellis if told else sweep
     for _ in range(options.rounds):
-        prices = _prices(levels, shape)
-        levels = sweep(problem, upper, step, prices, options.thrift * bit_cost)
-    bits = _prices(levels, shape).total(levels)
+        prices = _prices(levels, shape, told)
+        levels = choose(problem, upper, step, prices, options.thrift * bit_cost)
+    bits = _prices(levels, shape, told).total(levels)
     error = float(problem.errors(levels * step).sum())
     return Levels(levels, step, error + bit_cost * bits)
 
 
-def _prices(levels: np.ndarray, shape: tuple[int, ...]) -> Prices:
+def _prices(levels: np.ndarray, shape: tuple[int, ...], told: bool = False) -> Prices:
     largest = min(2 * int(np.abs(levels).max()) + 2, LARGEST)
-    return prices_of(np.clip(levels, -largest, largest), shape, largest)
+    return prices_of(np.clip(levels, -largest, largest), shape, largest, told=told)
 
 
 def _few_bits(step: float) -> float:

@@ -21,6 +21,8 @@ class LossyOptions:
         places: most windows of a layer's input that its moments are taken from, ≥ 1.
         probes: images on which it is measured how much a layer's error changes the output, ≥ 1.
         seed: of which windows, and of the errors tried.
+        trellis: whether levels have lowest bits that are told by those before them, where no weight
+            is zero (`gossamer.codec.parity`); costs time, saves bytes.
 
     Raises:
         SpecError: if an option is out of range.
@@ -36,6 +38,7 @@ class LossyOptions:
     places: int = 2**15
     probes: int = 64
     seed: int = 0
+    trellis: bool = True
 
     def __post_init__(self) -> None:
         for name, least in (("rounds", 1), ("places", 1), ("probes", 1), ("seed", 0)):

@@ -38,13 +38,16 @@ class Prices:
         return float(self.table[self.classes, levels + self.largest].sum())
 
 
-def prices_of(levels: np.ndarray, shape: tuple[int, ...], largest: int) -> Prices:
+def prices_of(
+    levels: np.ndarray, shape: tuple[int, ...], largest: int, *, told: bool = False
+) -> Prices:
     """Return prices from levels of the tensor.
 
     Args:
         levels: integers (…), as many as the tensor has.
         shape: (K, C, …) of the tensor.
         largest: magnitude that a level may have.
+        told: whether a level's lowest bit is known (`gossamer.codec.parity`) and costs nothing.
 
     Examples:
         >>> prices = prices_of(np.array([0, 0, 0, 0, 0, 0, 1, 0]), (2, 4), 2)
@@ -56,8 +59,11 @@ def prices_of(levels: np.ndarray, shape: tuple[int, ...], largest: int) -> Price
     classes = np.empty(levels.size, np.intp)
     classes[np.argsort(expected, axis=None, kind="stable")] = np.arange(levels.size)
     classes = (classes * count // levels.size).reshape(levels.shape)
-    tables = [_table(levels[classes == index], largest) for index in range(count)]
-    return Prices(np.stack(tables), classes)
+    tables = np.stack([_table(levels[classes == index], largest) for index in range(count)])
+    for parity in (0, 1) if told else ():
+        alike = tables[:, (largest + parity) % 2 :: 2]
+        alike += np.log2(np.exp2(-alike).sum(axis=1, keepdims=True))
+    return Prices(tables, classes)
 
 
 def _expectation(magnitudes: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gossamer.codec.lossy.approximate import Approximation
+from gossamer.codec.progress import Progress, silent
 from gossamer.codec.write import encode
 from gossamer.errors import SpecError
 from gossamer.graph import Graph, interpret
@@ -38,14 +39,14 @@ class Coded:
 
 
 def code_to_size(
-    approximation: Approximation, size_bytes: int, *, profile: str | None = None
+    approximation: Approximation, size_bytes: int, *, progress: Progress = silent
 ) -> Coded:
     """Return the graph whose whole file takes at most `size_bytes`, and at best one percent less.
 
     Args:
         approximation: of the graph.
         size_bytes: of the file.
-        profile: that it will be saved with.
+        progress: of `Approximation.at`, from zero again at each price.
 
     Raises:
         SpecError: if no file of it is that small, or even the finest is smaller.
@@ -53,7 +54,7 @@ def code_to_size(
     small: list[Coded] = []
 
     def is_small(price: float) -> bool:
-        made = _coded(approximation, price, profile)
+        made = _coded(approximation, price, progress)
         if made.size_bytes <= size_bytes:
             small.append(made)
         return made.size_bytes <= size_bytes
@@ -70,7 +71,7 @@ def code_to_accuracy(
     accuracy: float,
     evaluate: Callable[[Graph], float],
     *,
-    profile: str | None = None,
+    progress: Progress = silent,
 ) -> Coded:
     """Return the smallest graph found that has at least some accuracy.
 
@@ -80,7 +81,7 @@ def code_to_accuracy(
         approximation: of the graph.
         accuracy: to keep, 0…1, by `evaluate`.
         evaluate: graph → accuracy, on images that are not those of the final test.
-        profile: that it will be saved with.
+        progress: of `Approximation.at`, from zero again at each price.
 
     Raises:
         SpecError: if the graph itself has not that accuracy, or none that was tried.
@@ -93,7 +94,7 @@ def code_to_accuracy(
     enough: list[Coded] = []
 
     def falls_short(price: float) -> bool:
-        made = _coded(approximation, price, profile, evaluate)
+        made = _coded(approximation, price, progress, evaluate)
         assert made.accuracy is not None
         if made.accuracy >= accuracy:
             enough.append(made)
@@ -168,9 +169,9 @@ def interpret_some(graph: Graph, images: np.ndarray) -> np.ndarray:
 def _coded(
     approximation: Approximation,
     price: float,
-    profile: str | None,
+    progress: Progress,
     evaluate: Callable[[Graph], float] | None = None,
 ) -> Coded:
-    graph = approximation.at(price)
+    graph = approximation.at(price, progress)
     accuracy = evaluate(graph) if evaluate else None
-    return Coded(graph, price, len(encode(graph, profile)), accuracy)
+    return Coded(graph, price, len(encode(graph, approximation.profile)), accuracy)

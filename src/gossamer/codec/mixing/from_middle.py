@@ -17,6 +17,8 @@ from gossamer.jit.loop import I32, I64, U8, U32, Int
 
 FIRST, HIGHER, LOWER, SIGN, HIGH_BIT = 0, 8, 16, 24, 32
 """Nodes; the first of eight each."""
+ODD = 4
+"""Added to the nodes of lengths where the lowest bit is known to be 1: four of each eight."""
 LARGE = 2
 """From this middle on, in bits, the third and further decisions are plain."""
 
@@ -31,12 +33,18 @@ def code_from_middle(
     bases: I64,
     seen: I64,
     longest: Int,
+    told: Int,
     level: Int,
 ) -> Int:
-    """Write a level, or read and return it."""
+    """Write a level, or read and return it; `told` is its lowest bit, −1 if that is not known.
+
+    Of a level whose lowest bit is known, the others are coded: its magnitude's half, rounded down,
+    and its sign, unless it is zero.
+    """
     expected = min(quantised(4 * seen[EXPECTATION]), 63)
     choose_contexts(seen, bases, expected)
-    magnitude = abs(level)
+    half = 1 if told >= 0 else 0
+    magnitude = abs(level) >> half
     length = code_length(
         data,
         state,
@@ -48,22 +56,25 @@ def code_from_middle(
         seen,
         expected,
         longest,
+        told,
         magnitude.bit_length(),
     )
-    if length == 0:
+    if length == 0 and told < 1:
         return 0
-    size = min(length, 8) - 1
+    size = min(length + half, 8) - 1
     negative = 1 if level < 0 else 0
     negative = code_sign(
         data, state, tables, slots, weights, inputs, bases, seen, expected, SIGN, size, negative
     )
-    found = 1
+    found = min(length, 1)
     for below in range(length - 2, -1, -1):
         place = LOW_BITS + 16 * length + below
         if below == length - 2:
             place = OWN + expected * NODES + HIGH_BIT + min(below, 7)
         bit = code_plainly(data, state, tables, slots, place, magnitude >> below & 1)
         found = 2 * found + bit
+    if half:
+        found = 2 * found + told
     return -found if negative else found
 
 
@@ -78,10 +89,14 @@ def code_length(
     seen: I64,
     expected: Int,
     longest: Int,
+    told: Int,
     length: Int,
 ) -> Int:
     """Code how many bits a magnitude has, 0 for zero."""
-    middle = min((3 * seen[EXPECTATION] >> 6).bit_length(), longest - 1)
+    half = 1 if told >= 0 else 0
+    odd = ODD if told > 0 else 0
+    last = ODD - 1 if half else 7
+    middle = min((3 * seen[EXPECTATION] >> 6 + half).bit_length(), longest - 1)
     found = middle
     more = 1 if length > middle else 0
     if mix_magnitude(
@@ -94,12 +109,12 @@ def code_length(
         bases,
         seen,
         expected,
-        FIRST + min(middle, 7),
+        FIRST + min(middle, last) + odd,
         more,
     ):
         found += 1
         while found < longest:
-            node = HIGHER + min(found, 7)
+            node = HIGHER + min(found, last) + odd
             mixed = middle < LARGE or found == middle + 1
             more = 1 if length > found else 0
             if not code_step(
@@ -120,7 +135,7 @@ def code_length(
             found += 1
     else:
         while found > 0:
-            node = LOWER + min(found - 1, 7)
+            node = LOWER + min(found - 1, last) + odd
             mixed = middle < LARGE or found == middle
             more = 1 if length > found - 1 else 0
             if code_step(

@@ -13,6 +13,7 @@ from gossamer.codec.mixing.neighbours import (
     look,
     remember,
 )
+from gossamer.codec.parity import next_state
 from gossamer.jit.loop import I16, I32, I64, U8, U32, Int
 
 LONGEST = 15
@@ -37,8 +38,11 @@ def code_filters(
     last: Int,
     longest: Int,
     version: Int,
+    chained: Int,
 ) -> Int:
     """Code the filters first … last − 1 of a tensor (K, channels, taps), kernels of `row` columns.
+
+    Where levels are chained, their lowest bits are those of `gossamer.codec.parity`, not coded.
 
     `sums` has, zero before the first filter: the magnitudes so far of each channel (channels), of
     each place (channels · taps), the levels so far of each place (as many), the magnitudes of each
@@ -48,6 +52,7 @@ def code_filters(
     seen[VERSION] = version
     for k in range(first, last):
         begin_filter(seen, sums, channels, taps, k)
+        chain = 0
         for c in range(channels):
             begin_kernel(seen, sums, channels, taps, k, c)
             for t in range(taps):
@@ -56,9 +61,21 @@ def code_filters(
                 estimate(seen, sums, tables, channels, taps, k, c, t)
                 level = levels[at]
                 if version > 3:
+                    told = chain & 1 if chained else -1
                     level = code_from_middle(
-                        data, state, tables, slots, weights, inputs, bases, seen, longest, level
+                        data,
+                        state,
+                        tables,
+                        slots,
+                        weights,
+                        inputs,
+                        bases,
+                        seen,
+                        longest,
+                        told,
+                        level,
                     )
+                    chain = next_state(chain, level)
                 else:
                     level = code_from_zero(
                         data, state, tables, slots, weights, inputs, bases, seen, longest, level

@@ -77,6 +77,11 @@ class MixedStream(CodedStream):
         if version > 4:
             self._uses = self._choice(_STEADY, _USES, int(steady))
 
+    @property
+    def chains(self) -> bool:
+        """Whether the version knows chained levels."""
+        return self._version > 4
+
     def number(self, context: int, value: int = 0) -> int:
         """Code a number 0 … 2⁴⁰ − 2; numbers of one of the 16 contexts are alike."""
         return self._run(_CODE_NUMBER, 100, context, value)
@@ -99,8 +104,12 @@ class MixedStream(CodedStream):
             self._run(_CODE_FLOATS, 40 * len(part), *self._mixing, *others)
         return bits.view(np.float32)
 
-    def levels(self, values: np.ndarray, longest: int) -> np.ndarray:
-        """Code a tensor of integers of magnitudes below 2^longest, longest ≤ 15; returns int16."""
+    def levels(self, values: np.ndarray, longest: int, *, chained: bool = False) -> np.ndarray:
+        """Code a tensor of integers of magnitudes below 2^longest, longest ≤ 15; returns int16.
+
+        Chained, their lowest bits are those of `gossamer.codec.parity`, and halves of magnitudes
+        are below 2^longest, longest ≤ 14.
+        """
         filters, channels, taps, row = as_filters(values.shape)
         coded, longest = values.astype(np.int16).ravel(), max(longest, 1)
         self._slots[TENSOR : TENSOR + NODES] = FRESH
@@ -116,7 +125,8 @@ class MixedStream(CodedStream):
                 _CODE_FILTERS,
                 (last - first) * channels * taps * (2 * longest + 1),
                 *self._mixing,
-                *(coded, seen, sums, channels, taps, row, first, last, longest, self._version),
+                *(coded, seen, sums, channels, taps, row, first, last),
+                *(longest, self._version, int(chained)),
             )
         if self._version > 4:
             self._predictors[taps, row] = predictor.copy()

@@ -13,8 +13,10 @@ from typing import Any
 import numpy as np
 
 from gossamer.codec.mixing.grid import grid_of, grid_values
+from gossamer.codec.mixing.levels import LONGEST
 from gossamer.codec.mixing.stream import LARGEST_LEVEL, MixedStream, as_filters
 from gossamer.codec.mixing.trend import LIMIT, UNIT
+from gossamer.codec.parity import is_told
 from gossamer.errors import FormatError
 from gossamer.graph.layouts import Codebook, Dense, Layout, Quantised, Sparse
 
@@ -23,6 +25,7 @@ Charge = Callable[[int], None]
 KINDS = ("dense", "sparse", "codebook", "quantised")
 # Contexts of numbers.
 _KIND, _FORM, _OFFSET, _LONGEST, _ENTRIES, _GRID = range(6)
+_FORMS = ("centroids", "grid", "chained grid")
 _ENTRIES_PER_SYMBOL = 2
 
 
@@ -84,9 +87,15 @@ def _code_sparse(stream: MixedStream, shape: Shape, layout: Any, charge: Charge)
 def _code_codebook(stream: MixedStream, shape: Shape, layout: Any, charge: Charge) -> Layout:
     """Levels are multiples of a step if the centroids are, and all in use; else their ranks."""
     grid = grid_of(layout.centroids) if layout and _all_used(layout) else None
-    if stream.number(_GRID, 1 if grid else 0):
+    given = _spread(layout, grid[1] if grid else None)
+    form = 0 if given is None else 1 + (stream.chains and _is_chained(given, shape))
+    form = stream.number(_GRID, form)
+    if form > 1 + stream.chains:
+        raise FormatError("unknown form of a codebook", got=form, expected=_FORMS)
+    if form:
         step = stream.floats(np.array([grid[0] if grid else 0], np.float32))[0]
-        levels = _code_levels(stream, shape, _spread(layout, grid[1] if grid else None), charge)
+        code = _code_chained if form > 1 else _code_levels
+        levels = code(stream, shape, given, charge)
         stream.totals = _totals(levels, shape, step)
         ranks = np.unique(levels[levels != 0]).astype(np.int64)
         return _codebook(shape, levels, ranks, grid_values(step, ranks), charge)
@@ -99,6 +108,11 @@ def _code_codebook(stream: MixedStream, shape: Shape, layout: Any, charge: Charg
     ranks += ranks >= 0
     levels = _code_levels(stream, shape, _spread(layout, ranks), charge)
     return _codebook(shape, levels, ranks, centroids, charge)
+
+
+def _is_chained(levels: np.ndarray, shape: Shape) -> bool:
+    """Return whether the lowest bits can be left out, and not only because all are even."""
+    return bool((levels & 1).any()) and is_told(levels.reshape(as_filters(shape)[0], -1))
 
 
 def _all_used(layout: Codebook) -> bool:
@@ -157,15 +171,14 @@ def _code_levels(
     stream: MixedStream, shape: Shape, levels: np.ndarray | None, charge: Charge
 ) -> np.ndarray:
     """Code integers, (size,) int16; magnitudes are counted from the smallest one that occurs."""
-    _, channels, taps, _ = as_filters(shape)
-    charge(prod(shape) // _ENTRIES_PER_SYMBOL + channels * (1 + 2 * taps) + 20 * taps)
+    _charge_levels(shape, charge)
     values = np.zeros(prod(shape), np.int16) if levels is None else levels
     magnitudes = np.abs(values[values != 0].astype(np.int32))
     smallest = int(magnitudes.min()) if len(magnitudes) else 1
     offset = stream.number(_OFFSET, smallest - 1)
     largest = int(magnitudes.max()) - offset if len(magnitudes) else 0
     longest = stream.number(_LONGEST, largest.bit_length())
-    if offset + 2**longest > 2 * LARGEST_LEVEL or longest > 15:
+    if offset + 2**longest > 2 * LARGEST_LEVEL or longest > LONGEST:
         raise FormatError("levels are too large", got=(offset, longest))
     if not longest:
         return np.zeros(prod(shape), np.int16)
@@ -175,3 +188,21 @@ def _code_levels(
     if offset and np.abs(whole).max() > LARGEST_LEVEL:
         raise FormatError("a level is too large", got=int(np.abs(whole).max()))
     return whole.astype(np.int16)
+
+
+def _code_chained(
+    stream: MixedStream, shape: Shape, levels: np.ndarray | None, charge: Charge
+) -> np.ndarray:
+    """Code integers, (size,) int16, without their lowest bits: see `gossamer.codec.parity`."""
+    _charge_levels(shape, charge)
+    values = np.zeros(prod(shape), np.int16) if levels is None else levels
+    halves = np.abs(values.astype(np.int32)) >> 1
+    longest = stream.number(_LONGEST, max(int(halves.max(initial=0)).bit_length(), 1))
+    if not 1 <= longest <= LONGEST - 1:
+        raise FormatError("levels are too large", got=longest, expected=f"1…{LONGEST - 1} bits")
+    return stream.levels(values.reshape(shape), longest, chained=True).ravel()
+
+
+def _charge_levels(shape: Shape, charge: Charge) -> None:
+    _, channels, taps, _ = as_filters(shape)
+    charge(prod(shape) // _ENTRIES_PER_SYMBOL + channels * (1 + 2 * taps) + 20 * taps)
