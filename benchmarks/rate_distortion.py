@@ -1,6 +1,7 @@
 """Bytes against accuracy: trained CIFAR ResNets coded at a distortion, by gossamer and by nncodec.
 
     python benchmarks/rate_distortion.py ROOT [--networks …] [--seeds …] [--out RECORDS.jsonl]
+    python benchmarks/rate_distortion.py ROOT --options [--networks …] [--seeds …]
     python benchmarks/rate_distortion.py --table [--out RECORDS.jsonl]
 
 ROOT has `train/CLASS/*.jpg` and `test/CLASS/*.jpg`; the trained weights come from the folder that
@@ -12,6 +13,10 @@ What counts: of gossamer the whole `.goss` file. Of nncodec 2.1.3 the payload of
 without the headers of its container, for all settings of a grid: step (QP) × λ, dependent
 quantisation on, weights with the norm folded in or with its scale and shift beside them. At each
 accuracy it stands with the best of them all, chosen on the test pictures, which favours it.
+
+`--options` compares settings of `LossyOptions` instead, as they are chosen: by training pictures
+alone. What is coded watching some of them is measured on 2,000 others: how far its outputs are from
+the original's (Kullback–Leibler divergence), and how many are classified alike.
 
 Each measurement is a line of JSON, written when it is done: the same command goes on where it was
 stopped. `--table` measures nothing; sizes at equal accuracy are read off between the records,
@@ -47,6 +52,8 @@ from gossamer.graph.rewrite.pipeline import rewrite
 from gossamer.nets.weights import load_weights
 from gossamer.train.data import load_data
 
+Record = dict[str, Any]
+Curve = list[tuple[float, float]]
 RECORDS = Path(__file__).parents[1] / "docs" / "results" / "rate_distortion.jsonl"
 WEIGHTS = {
     "resnet-20-cifar": "resnet20-12fca82f.th",
@@ -58,9 +65,19 @@ QPS = tuple(range(-25, -14))
 LAMBDAS = {"apart": (0.0, 0.5, 1.0, 2.0), "folded": (0.0,)}
 NORMS_QP = -36
 DENSITY, UNARY, LEAST_ACCURACY = 2, 10, 0.75
+CHOICES: dict[str, Record] = {
+    "defaults": {},
+    "no trellis": {"trellis": False},
+    "thrift 0": {"thrift": 0.0},
+    "thrift 0.5": {"thrift": 0.5},
+    "damping 0.01": {"damping": 1e-2},
+    "damping 0.0001": {"damping": 1e-4},
+    "rounds 1": {"rounds": 1},
+    "rounds 3": {"rounds": 3},
+}
+CHOICE_PRICES = (5e-5, 1e-4)
+CHOICE_PICTURES = 2000
 LOSSES = (0.005, 0.01, 0.02, 0.04)
-Record = dict[str, Any]
-Curve = list[tuple[float, float]]
 
 
 def nncodec_tensor(values: np.ndarray, qp: int, scale: float, dependent: bool) -> tuple[int, Any]:
@@ -115,33 +132,60 @@ class Bench:
         self.done = {key_of(record) for record in read_records(out)}
 
     def measure(self, graph: Graph) -> float:
-        # Dense, so that one machine code serves all: what is measured here is not time.
-        dense = {name: Dense(layout.to_dense()) for name, layout in graph.weights.items()}
-        with gs.compile(replace(graph, weights=dense)) as program:
+        with gs.compile(as_dense(graph)) as program:
             return accuracy(predict_classes(program, self.test), self.labels)
 
     def write(self, settings: Record, graph: Graph, size_bytes: int) -> float:
         found = self.measure(graph)
-        record = {**settings, "size_bytes": size_bytes, "accuracy": found, **surroundings()}
-        with self.out.open("a") as file:
-            file.write(json.dumps(record) + "\n")
-        print(settings, size_bytes, f"{found:.4f}", flush=True)
+        self.append(settings, {"size_bytes": size_bytes, "accuracy": found})
         return found
+
+    def append(self, settings: Record, measured: Record) -> None:
+        with self.out.open("a") as file:
+            file.write(json.dumps({**settings, **measured, **surroundings()}) + "\n")
+        print(settings, measured, flush=True)
 
     def is_new(self, settings: Record) -> bool:
         return key_of(settings) not in self.done
 
     def run_own(self, seed: int, images: int, prices: Sequence[float]) -> None:
         base = {"network": self.network, "coder": "gossamer", "seed": seed, "images": images}
+        base["trellis"] = True
         wanted = [price for price in prices if self.is_new({**base, "bit_price": price})]
         if not wanted:
             return
-        drawn = np.random.default_rng(seed).choice(len(self.train), images, replace=False)
-        watched = self.record.normalise(self.train[drawn])
+        watched, _ = self.training_pictures(seed, images, 0)
         approximation = Approximation(self.folded, watched, LossyOptions(seed=seed))
         for price in wanted:
             data = encode(approximation.at(price), "small")
             self.write({**base, "bit_price": price}, decode(data), len(data))
+
+    def training_pictures(self, seed: int, *counts: int) -> list[np.ndarray]:
+        """Draw pictures without their labels, no one twice."""
+        drawn = np.random.default_rng(seed).choice(len(self.train), sum(counts), replace=False)
+        parts = np.split(drawn, np.cumsum(counts)[:-1])
+        return [self.record.normalise(self.train[part]) for part in parts]
+
+    def run_choices(self, seed: int, images: int) -> None:
+        """Compare options; nothing of the test split is looked at."""
+        watched, others = self.training_pictures(seed, images, CHOICE_PICTURES)
+        with gs.compile(self.folded) as program:
+            wanted = program(others)
+        for name, options in CHOICES.items():
+            base = {"network": self.network, "coder": "choice", "options": name, "seed": seed}
+            base["images"] = images
+            prices = [p for p in CHOICE_PRICES if self.is_new({**base, "bit_price": p})]
+            if not prices:
+                continue
+            chosen = LossyOptions(seed=seed, **options)
+            approximation = Approximation(self.folded, watched, chosen)
+            for price in prices:
+                data = encode(approximation.at(price), "small")
+                with gs.compile(as_dense(decode(data))) as program:
+                    found = program(others)
+                measured = {"size_bytes": len(data), "divergence": divergence(wanted, found)}
+                measured["alike"] = float((wanted.argmax(1) == found.argmax(1)).mean())
+                self.append({**base, "bit_price": price}, measured)
 
     def run_rival(self) -> None:
         for form, graph in (("apart", self.plain), ("folded", self.folded)):
@@ -162,8 +206,25 @@ class Bench:
             self.write(settings, decode(data), len(data))
 
 
+def as_dense(graph: Graph) -> Graph:
+    """Return it with dense weights: one machine code serves all, and time is not measured here."""
+    dense = {name: Dense(layout.to_dense()) for name, layout in graph.weights.items()}
+    return replace(graph, weights=dense)
+
+
+def divergence(wanted: np.ndarray, found: np.ndarray) -> float:
+    """Return the mean Kullback–Leibler divergence of two sets of logits (N, classes), in nats."""
+    one, other = (log_softmax(logits.astype(np.float64)) for logits in (wanted, found))
+    return float((np.exp(one) * (one - other)).sum(axis=1).mean())
+
+
+def log_softmax(logits: np.ndarray) -> np.ndarray:
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+
+
 def key_of(record: Mapping[str, Any]) -> str:
-    left_out = ("size_bytes", "accuracy", "versions", "machine")
+    left_out = ("size_bytes", "accuracy", "divergence", "alike", "versions", "machine")
     return json.dumps({k: v for k, v in record.items() if k not in left_out}, sort_keys=True)
 
 
@@ -259,6 +320,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
     parser.add_argument("--images", type=int, default=512, help="training pictures to watch")
     parser.add_argument("--prices", type=float, nargs="+", default=BIT_PRICES)
+    parser.add_argument("--options", action="store_true", help="compare options instead")
     parser.add_argument("--no-rival", action="store_true", help="leave nncodec out")
     parser.add_argument("--out", type=Path, default=RECORDS, help="file of the records")
     parser.add_argument("--table", action="store_true", help="print the tables, measure nothing")
@@ -271,6 +333,10 @@ def run(chosen: argparse.Namespace) -> None:
         raise SpecError("no trained weights", hint="set GOSSAMER_DATA to their folder")
     for network in chosen.networks:
         bench = Bench(network, chosen.root, chosen.out)
+        if chosen.options:
+            for seed in chosen.seeds:
+                bench.run_choices(seed, chosen.images)
+            continue
         bench.run_dense()
         for seed in chosen.seeds:
             bench.run_own(seed, chosen.images, chosen.prices)

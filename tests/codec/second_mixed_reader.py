@@ -202,10 +202,18 @@ class Mixed:
             for x in Levels(self, shape, longest).read()
         ]
 
+    def chained(self, shape):
+        longest = self.number(3)
+        assert 1 <= longest <= 14
+        self.forget("level")
+        return Levels(self, shape, longest, chained=True).read()
+
     def codebook(self, shape):
-        if self.number(5):
+        form = self.number(5)
+        assert form < 2 or self.version > 4
+        if form:
             step = struct.unpack("<f", self.floats(1)[0])[0]
-            levels = self.levels(shape)
+            levels = self.chained(shape) if form == 2 else self.levels(shape)
             self.sum_up(levels, shape, [step] * math.prod(shape[:1]))
             used = sorted(set(levels) - {0})
             value_of = {level: struct.pack("<f", level * step) for level in used}
@@ -319,8 +327,8 @@ def tri(value):
 
 
 class Levels:
-    def __init__(self, mixed, shape, longest):
-        self.mixed, self.longest = mixed, longest
+    def __init__(self, mixed, shape, longest, chained=False):
+        self.mixed, self.longest, self.chained = mixed, longest, chained
         self.filters = shape[0] if shape else 1
         self.channels = shape[1] if len(shape) > 1 else 1
         self.taps = math.prod(shape[2:])
@@ -336,6 +344,7 @@ class Levels:
     def read(self):
         channels, taps = self.channels, self.taps
         for k in range(self.filters):
+            self.chain = 0
             m0 = mean(self.total(self.found), len(self.found), 128, 8)
             tau = []
             for t in range(taps):
@@ -347,7 +356,8 @@ class Levels:
                 filter_so_far = [(k, i, t) for i in range(c) for t in range(taps)]
                 f = mean(self.total(filter_so_far), c * taps, 6 * m, 6)
                 for t in range(taps):
-                    self.found[k, c, t] = self.level(k, c, t, m, f, tau[t])
+                    x = self.found[k, c, t] = self.level(k, c, t, m, f, tau[t])
+                    self.chain = self.chain >> 1 ^ 18 * (x % 2) ^ 4 * (x // 2 % 2)
         return list(self.found.values())
 
     def at(self, k, c, t):
@@ -443,8 +453,12 @@ class Levels:
         def plain(node):
             return self.mixed.plain("expected", self.eps, node)
 
-        m = min((3 * self.e >> 6).bit_length(), self.longest - 1)
+        m = min((3 * self.e >> (7 if self.chained else 6)).bit_length(), self.longest - 1)
+        odd = self.chained and self.chain % 2
         taken = 0
+
+        def nodes(first, i):
+            return first + (min(i, 3) + 4 * odd if self.chained else min(i, 7))
 
         def more(node):
             nonlocal taken
@@ -452,22 +466,24 @@ class Levels:
             return plain(node) if m >= 2 and taken > 2 else bit(node, values, sets)
 
         length = m
-        if more(min(m, 7)):
+        if more(nodes(0, m)):
             length = m + 1
-            while length < self.longest and more(8 + min(length, 7)):
+            while length < self.longest and more(nodes(8, length)):
                 length += 1
         else:
-            while length and not more(16 + min(length - 1, 7)):
+            while length and not more(nodes(16, length - 1)):
                 length -= 1
-        if length == 0:
+        if length == 0 and not odd:
             return 0
-        s = min(length, 8) - 1
+        s = min(length + self.chained, 8) - 1
         of_sign[5] = of_sign[5], s
         negative = bit(24, of_sign, sign_sets, s)
-        x = 1
+        x = min(length, 1)
         for place in range(length - 2, -1, -1):
             first = place == length - 2
             x = 2 * x + (
                 plain(32 + min(place, 7)) if first else self.mixed.plain("low", length, place)
             )
+        if self.chained:
+            x = 2 * x + odd
         return -x if negative else x

@@ -7,6 +7,7 @@ version):
 """
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ import pytest
 from gossamer.codec.container import unpack
 from gossamer.codec.files import load, save
 from gossamer.codec.limits import Limits
+from gossamer.codec.parity import next_state
 from gossamer.codec.write import encode
 from gossamer.graph import Codebook, Dense, Graph, Input, Node, Quantised, Sparse
 from gossamer.graph.ops import (
@@ -150,6 +152,22 @@ def newest():
     return Graph(Input("x", (1, 5, 8, 8)), nodes, "f", weights, name="newest")
 
 
+def chained():
+    """Levels whose lowest bits are told by those before them, small and large."""
+    graph, chains = newest(), []
+    for shape, largest in (((12, 5, 3, 3), 9), ((6, 12, 1, 1), 1000)):
+        halves = (np.arange(np.prod(shape)) * 7919 % 1013 * largest // 1013).reshape(shape[0], -1)
+        levels = np.zeros(halves.shape, np.int64)
+        for row, half in zip(levels, (halves - largest // 2) % largest, strict=True):
+            state = 0
+            for place, magnitude in enumerate(half.tolist()):
+                row[place] = (2 * magnitude + state % 2) * (-1) ** (magnitude % 3)
+                state = next_state(state, int(row[place]))
+        chains.append(Codebook.from_dense((levels * np.float32(0.01)).reshape(shape)))
+    weights = {**graph.weights, "a.weight": chains[0], "b.weight": chains[1]}
+    return replace(graph, weights=weights, name="chained")
+
+
 GRAPHS = {
     "v1-dense": dense,
     "v1-sparse": sparse,
@@ -161,6 +179,7 @@ GRAPHS = {
     "v4-fast": newest,
     "v5-small": newest,
     "v5-fast": newest,
+    "v5-small-chained": chained,
 }
 NEWEST = [name for name in GRAPHS if name.startswith("v5-")]
 ALL = pytest.mark.parametrize("name", list(GRAPHS))

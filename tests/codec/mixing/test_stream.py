@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gossamer.codec.mixing.stream import MixedStream, as_filters
+from gossamer.codec.parity import is_told, next_state
 from gossamer.counts import entropy_bits
 from gossamer.errors import FormatError
 
@@ -44,6 +45,35 @@ def test_levels_come_back_and_both_directions_agree_with_plain_python(rng, shape
     assert found.dtype == np.int16
     assert found.tolist() == values.tolist()
     assert both_ways(use, plain=True, version=version)[0] == data
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 4), (3, 2, 3, 3), (9, 40)])
+def test_chained_levels_agree_with_plain_python(rng, shape):
+    values = laplacian(rng, shape).reshape(shape[0], -1)
+    for row in values:
+        state = 0
+        for place, level in enumerate(row.tolist()):
+            row[place] = level ^ ((level ^ state) & 1)
+            state = next_state(state, int(row[place]))
+    longest = int(np.abs(values).max() >> 1).bit_length()
+
+    def use(stream):
+        given = values.reshape(shape) if stream.writing else np.zeros(shape, int)
+        return stream.levels(given, longest, chained=True)
+
+    data, _, found = both_ways(use, version=5)
+    assert found.tolist() == values.reshape(shape).tolist()
+    assert both_ways(use, plain=True, version=5)[0] == data
+
+
+def test_the_largest_chained_levels_come_back():
+    values = np.array([[32766, 2**14, -32766], [0, -32766, 32766]])
+    values[0, 2] -= next_state(next_state(0, 32766), 2**14) & 1
+    for row in values:
+        assert is_told(row[None])
+    given = [values, np.zeros((2, 3), int)]
+    _, _, found = both_ways(lambda s: s.levels(given[not s.writing], 14, chained=True), version=5)
+    assert found.tolist() == values.tolist()
 
 
 @pytest.mark.parametrize("repeated", [1, 20])

@@ -4,6 +4,7 @@ import pytest
 from gossamer.codec.limits import Budget, Limits
 from gossamer.codec.mixing.stream import MixedStream
 from gossamer.codec.mixing.tensor import code_tensor, few_values, fits
+from gossamer.codec.parity import next_state
 from gossamer.errors import FormatError, LimitExceededError
 from gossamer.graph.layouts import Codebook, Dense, Quantised, Sparse
 
@@ -56,6 +57,52 @@ def test_a_gap_around_zero_costs_nothing(rng):
     book = Codebook.from_dense((codes * np.float32(0.5)).astype(np.float32))
     assert read(written(book), book.shape) == [book]
     assert len(written(book)) < 1600 * 3 / 8 * 1.06 + 20
+
+
+def chained(halves, step=0.5):
+    """A codebook of levels whose lowest bits are told; the others are given, (K, F)."""
+    levels = np.zeros(halves.shape, np.int64)
+    for row, half in zip(levels, halves.tolist(), strict=True):
+        state = 0
+        for place, other in enumerate(half):
+            row[place] = 2 * other + (state & 1)
+            state = next_state(state, int(row[place]))
+    return Codebook.from_dense((levels * np.float32(step)).astype(np.float32))
+
+
+@pytest.mark.parametrize("scale", [0.3, 2, 50, 150])
+def test_lowest_bits_that_are_told_cost_nothing(rng, scale):
+    halves = np.rint(rng.laplace(scale=scale, size=(40, 50))).astype(int).clip(-1000, 1000)
+    book = chained(halves)
+    wrong = chained(halves).to_dense().copy()
+    wrong[20, 25] += 0.5
+    unchained = Codebook.from_dense(wrong)
+    for one in (book, unchained):
+        assert read(written(one), one.shape) == [one]
+    saved = 8 * (len(written(unchained)) - len(written(book)))
+    assert 0.85 * 2000 < saved < 1.1 * 2000
+
+
+def test_chains_are_refused_where_the_version_has_none(rng):
+    book = chained(rng.integers(-3, 4, (8, 9)))
+    stream = MixedStream(written(book), version=4)
+    with pytest.raises(FormatError, match="form of a codebook"):
+        code_tensor(stream, book.shape, None, lambda symbols: None)
+    older = MixedStream(version=4)
+    code_tensor(older, book.shape, book, lambda symbols: None)
+    reader = MixedStream(older.finish(), version=4)
+    assert code_tensor(reader, book.shape, None, lambda symbols: None) == book
+
+
+@pytest.mark.parametrize("longest", [0, 15, 16])
+def test_chained_levels_of_impossible_lengths_are_refused(longest):
+    stream = MixedStream()
+    for context, number in ((0, 2), (5, 2)):
+        stream.number(context, number)
+    stream.floats(np.ones(1, np.float32))
+    stream.number(3, longest)
+    with pytest.raises(FormatError, match="too large"):
+        read(stream.finish(), (4, 4))
 
 
 def test_few_distinct_floats_are_found(rng):
