@@ -31,7 +31,7 @@ import os
 import platform
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import pairwise
+from itertools import pairwise, product
 from math import exp, log
 from pathlib import Path
 from statistics import mean, stdev
@@ -65,17 +65,17 @@ QPS = tuple(range(-25, -14))
 LAMBDAS = {"apart": (0.0, 0.5, 1.0, 2.0), "folded": (0.0,)}
 NORMS_QP = -36
 DENSITY, UNARY, LEAST_ACCURACY = 2, 10, 0.75
-CHOICES: dict[str, Record] = {
-    "defaults": {},
-    "no trellis": {"trellis": False},
-    "thrift 0": {"thrift": 0.0},
-    "thrift 0.5": {"thrift": 0.5},
-    "damping 0.01": {"damping": 1e-2},
-    "damping 0.0001": {"damping": 1e-4},
-    "rounds 1": {"rounds": 1},
-    "rounds 3": {"rounds": 3},
-}
-CHOICE_PRICES = (5e-5, 1e-4)
+CHOICES: tuple[tuple[str, Record, float], ...] = (
+    ("defaults", {}, 1e-4),
+    ("defaults", {}, 7e-5),
+    ("no trellis", {"trellis": False}, 1e-4),
+    ("thrift 0", {"thrift": 0.0}, 1e-4),
+    ("thrift 0.5", {"thrift": 0.5}, 1e-4),
+    ("rounds 1", {"rounds": 1}, 1e-4),
+    ("damping 0.01", {"damping": 1e-2}, 1e-4),
+    ("damping 0.0001", {"damping": 1e-4}, 1e-4),
+)
+"""Name, what is not the default, bit price; the second says how divergence falls with size."""
 CHOICE_PICTURES = 2000
 LOSSES = (0.005, 0.01, 0.02, 0.04)
 
@@ -171,21 +171,19 @@ class Bench:
         watched, others = self.training_pictures(seed, images, CHOICE_PICTURES)
         with gs.compile(self.folded) as program:
             wanted = program(others)
-        for name, options in CHOICES.items():
+        approximation = Approximation(self.folded, watched, LossyOptions(seed=seed))
+        for name, options, price in CHOICES:
             base = {"network": self.network, "coder": "choice", "options": name, "seed": seed}
-            base["images"] = images
-            prices = [p for p in CHOICE_PRICES if self.is_new({**base, "bit_price": p})]
-            if not prices:
+            base |= {"images": images, "bit_price": price}
+            if not self.is_new(base):
                 continue
-            chosen = LossyOptions(seed=seed, **options)
-            approximation = Approximation(self.folded, watched, chosen)
-            for price in prices:
-                data = encode(approximation.at(price), "small")
-                with gs.compile(as_dense(decode(data))) as program:
-                    found = program(others)
-                measured = {"size_bytes": len(data), "divergence": divergence(wanted, found)}
-                measured["alike"] = float((wanted.argmax(1) == found.argmax(1)).mean())
-                self.append({**base, "bit_price": price}, measured)
+            approximation.options = LossyOptions(seed=seed, **options)
+            data = encode(approximation.at(price), "small")
+            with gs.compile(as_dense(decode(data))) as program:
+                found = program(others)
+            measured = {"size_bytes": len(data), "divergence": divergence(wanted, found)}
+            measured["alike"] = float((wanted.argmax(1) == found.argmax(1)).mean())
+            self.append(base, measured)
 
     def run_rival(self) -> None:
         for form, graph in (("apart", self.plain), ("folded", self.folded)):
@@ -262,8 +260,13 @@ def size_at(curve: Curve, wanted: float) -> float | None:
     return None
 
 
-def own_curves(records: Sequence[Record]) -> Iterator[Curve]:
+def own_records(records: Sequence[Record], trellis: bool) -> list[Record]:
+    """Records from before there was a trellis do not say that they have none."""
     own = [record for record in records if record["coder"] == "gossamer"]
+    return [record for record in own if record.get("trellis", False) == trellis]
+
+
+def own_curves(own: Sequence[Record]) -> Iterator[Curve]:
     for seed in sorted({record["seed"] for record in own}):
         yield best_points([record for record in own if record["seed"] == seed])
 
@@ -275,28 +278,54 @@ def spread(values: Sequence[float]) -> str:
 
 def print_tables(records: Sequence[Record]) -> None:
     """Print sizes at equal accuracy, then our points and the best of the rival's."""
-    print("| network | accuracy, % | nncodec, bytes | gossamer, bytes | smaller by |")
-    print("|---|---:|---:|---:|---:|")
+    print("| network | accuracy, % | nncodec, bytes | trellis | gossamer, bytes | smaller by |")
+    print("|---|---:|---:|---|---:|---:|")
     networks = sorted({record["network"] for record in records})
     for network in networks:
         mine = [record for record in records if record["network"] == network]
         dense = next(record["accuracy"] for record in mine if record["coder"] == "none")
         rival = best_points([record for record in mine if record["coder"] == "nncodec"])
-        for loss in LOSSES:
+        for loss, trellis in product(LOSSES, (True, False)):
             theirs = size_at(rival, dense - loss)
-            sizes = [size_at(curve, dense - loss) for curve in own_curves(mine)]
+            curves = own_curves(own_records(mine, trellis))
+            sizes = [size_at(curve, dense - loss) for curve in curves]
             known = [size for size in sizes if size]
             if theirs and known:
                 saved = [1 - size / theirs for size in known]
                 label = f"{100 * (dense - loss):.2f} ({100 * dense:.2f} − {100 * loss:g})"
                 worst = f"{mean(saved):.1%} (worst seed {min(saved):.1%})"
-                print(f"| {network} | {label} | {theirs:,.0f} | {spread(known)} | {worst} |")
+                front = f"| {network} | {label} | {theirs:,.0f} | {'yes' if trellis else 'no'}"
+                print(f"{front} | {spread(known)} | {worst} |")
     for network in networks:
         mine = [record for record in records if record["network"] == network]
         rival = best_points([record for record in mine if record["coder"] == "nncodec"])
-        print_points([record for record in mine if record["coder"] == "gossamer"], rival)
+        for trellis in (True, False):
+            if own := own_records(mine, trellis):
+                print(f"\n{network}, with{'' if trellis else 'out'} trellis:")
+                print_points(own, rival)
         print(f"\n{network}, nncodec's best points (bytes, accuracy in %): ", end="")
         print("; ".join(f"{size:,} {100 * found:.2f}" for size, found in rival))
+
+
+def print_choices(records: Sequence[Record]) -> None:
+    """Print options against the defaults at equal size, along the defaults' own curve."""
+    print("\n| network | options | seed | bytes | divergence | at equal size | alike, % |")
+    print("|---|---|---:|---:|---:|---:|---:|")
+    choices = [record for record in records if record["coder"] == "choice"]
+    for record in choices:
+        alike = [r for r in choices if all(r[k] == record[k] for k in ("network", "seed"))]
+        curve = sorted(
+            (r["size_bytes"], r["divergence"]) for r in alike if r["options"] == "defaults"
+        )
+        told = "–"
+        if len(curve) > 1:
+            (small, high), (large, low) = curve[0], curve[-1]
+            power = log(high / low) / log(large / small)
+            expected = high * (small / record["size_bytes"]) ** power
+            told = f"{record['divergence'] / expected - 1:+.0%}"
+        front = f"| {record['network']} | {record['options']} | {record['seed']}"
+        row = (f"{record['size_bytes']:,}", f"{record['divergence']:.4f}", told)
+        print(f"{front} | {' | '.join(row)} | {100 * record['alike']:.2f} |")
 
 
 def print_points(own: Sequence[Record], rival: Curve) -> None:
@@ -357,6 +386,7 @@ def main() -> None:
         if not records:
             parser.error(f"no records in {chosen.out}")
         print_tables(records)
+        print_choices(records)
         return
     if not chosen.root:
         parser.error("give the folder with train/ and test/")

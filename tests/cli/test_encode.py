@@ -48,6 +48,14 @@ def test_an_accuracy_is_kept(gossamer_program, network, tmp_path):
     assert "200 training images" in done.out
 
 
+def test_a_file_has_the_profile_asked_for(gossamer_program, network):
+    options = "--size 2500 --images 8 --trials 50 --profile fast --out fast.goss --json"
+    done = gossamer_program("encode", network, *options.split())
+    assert done.status == 0, done.err
+    assert json.loads(done.out)["size_bytes"] <= 2500
+    assert "(fast)" in gossamer_program("inspect", "fast.goss").out
+
+
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
@@ -56,6 +64,7 @@ def test_an_accuracy_is_kept(gossamer_program, network, tmp_path):
         ("--size 9000 --images 100000", "no image is left"),
         ("--accuracy 1 --images 16 --trials 50", "has not that accuracy"),
         ("--size 10 --images 8", "10 bytes"),
+        ("--size 9000 --images 8 --profile tiny", "unknown profile"),
     ],
 )
 def test_what_cannot_be_is_said_in_one_line(gossamer_program, network, options, problem):

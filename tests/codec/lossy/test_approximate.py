@@ -51,6 +51,32 @@ def test_levels_are_codebooks_that_files_hold(net, images):
     assert "mid.bias" in graph.weights
 
 
+def test_fast_files_have_levels_without_a_trellis(net, images):
+    small, fast = (Approximation(net, images, profile=p) for p in ("small", "fast"))
+    assert (small.options.trellis, fast.options.trellis) == (True, False)
+    assert Approximation(net, images).profile == "small"
+    plain = Approximation(net, images, LossyOptions(trellis=False)).at(1e-4)
+    assert fast.at(1e-4) == plain != small.at(1e-4)
+    with pytest.raises(SpecError, match="profile"):
+        Approximation(net, images, profile="tiny")
+
+
+def test_it_tells_how_far_it_is_and_can_be_cancelled(net, images):
+    told = []
+    Approximation(net, images[:8]).at(1e-2, lambda *now: told.append(now))
+    total = sum(net.weights[name].size for name in ("w0", "w1", "w2", "w3"))
+    assert [done for done, _ in told] == sorted({done for done, _ in told})
+    assert len(told) == 4
+    assert {of for _, of in told} == {total}
+    assert told[-1][0] == total
+
+    def stop(done, of):
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        Approximation(net, images[:8]).at(1e-2, stop)
+
+
 def test_the_same_seed_gives_the_same_graph(net, images):
     made = [
         Approximation(net, images, LossyOptions(places=300, seed=seed)).at(1e-4)

@@ -6,6 +6,7 @@ import pytest
 from gossamer.codec.lossy.levels import LARGEST, choose_levels, rounded_bias
 from gossamer.codec.lossy.options import LossyOptions
 from gossamer.codec.lossy.problem import LayerProblem
+from gossamer.codec.parity import is_told
 
 OPTIONS = LossyOptions()
 SHAPE = (32, 8, 3, 3)
@@ -67,3 +68,20 @@ def test_weights_without_error_keep_the_biases_bits(problem):
     exact = replace(problem, target=np.zeros(problem.target.shape))
     levels = choose_levels(exact, SHAPE, 1e-4, OPTIONS)
     assert np.array_equal(rounded_bias(exact, levels), problem.wanted[0].astype(np.float32))
+
+
+@pytest.mark.parametrize("cost", [1e-6, 1e-5, 1e-4])
+def test_told_lowest_bits_make_both_error_and_bits_cost_less(problem, cost):
+    plain = choose_levels(problem, SHAPE, cost, replace(OPTIONS, trellis=False))
+    told = choose_levels(problem, SHAPE, cost, OPTIONS)
+    assert is_told(told.integers[0])
+    assert not is_told(plain.integers[0])
+    assert told.cost < 0.98 * plain.cost
+
+
+def test_weights_fixed_at_zero_have_plain_levels(problem, rng):
+    fixed = replace(problem, fixed=rng.random(problem.target.shape) < 0.3)
+    levels = choose_levels(fixed, SHAPE, 1e-5, OPTIONS)
+    assert not levels.integers[fixed.fixed].any()
+    plain = choose_levels(fixed, SHAPE, 1e-5, replace(OPTIONS, trellis=False))
+    assert np.array_equal(levels.integers, plain.integers)

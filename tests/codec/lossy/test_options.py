@@ -17,6 +17,7 @@ from gossamer.errors import SpecError
         {"places": 0},
         {"probes": 0},
         {"seed": -1},
+        {"trellis": 1},
     ],
 )
 def test_options_out_of_range_are_refused(wrong):

@@ -45,6 +45,8 @@ class LossyOptions:
             value = getattr(self, name)
             if type(value) is not int or value < least:
                 raise SpecError(f"bad {name}", got=value, expected=f"an integer ≥ {least}")
+        if type(self.trellis) is not bool:
+            raise SpecError("bad trellis", got=self.trellis, expected="True or False")
         if not 0 < self.damping < 1e6:
             raise SpecError("bad damping", got=self.damping, expected="> 0")
         if not 0 <= self.thrift <= 1:
