@@ -3,7 +3,7 @@ import pytest
 
 from gossamer.codec.limits import Budget, Limits
 from gossamer.codec.mixing.stream import MixedStream
-from gossamer.codec.mixing.tensor import code_tensor, few_values, fits
+from gossamer.codec.mixing.tensor import KINDS, code_tensor, few_values, fits
 from gossamer.codec.parity import next_state
 from gossamer.errors import FormatError, LimitExceededError
 from gossamer.graph.layouts import Codebook, Dense, Quantised, Sparse
@@ -85,9 +85,11 @@ def test_lowest_bits_that_are_told_cost_nothing(rng, scale):
 
 def test_chains_are_refused_where_the_version_has_none(rng):
     book = chained(rng.integers(-3, 4, (8, 9)))
-    stream = MixedStream(written(book), version=4)
+    forged = MixedStream(version=4)
+    forged.number(0, KINDS.index("codebook"))
+    forged.number(5, 2)
     with pytest.raises(FormatError, match="form of a codebook"):
-        code_tensor(stream, book.shape, None, lambda symbols: None)
+        code_tensor(MixedStream(forged.finish(), version=4), book.shape, None, lambda symbols: None)
     older = MixedStream(version=4)
     code_tensor(older, book.shape, book, lambda symbols: None)
     reader = MixedStream(older.finish(), version=4)
