@@ -63,10 +63,10 @@ def compress(
 
     All passes are checked before the first one starts, and the network is exported and compared
     with its graph before and after (`gossamer.export`). After each pass the statistics of batch
-    norms are estimated anew, if there is data: on images as in the pass's training, or, if it did not
-    train, as changes against the network before; a network without batch norms that the pass did not
-    train gets the means of its layers' outputs back (`gossamer.compress.recover`): those of the
-    network as it was given, or, once a pass has trained it, those before this pass.
+    norms are estimated anew, if there is data: on images as in the pass's training, or, if it did
+    not train, as changes against the network before. A network without batch norms that the pass
+    did not train gets the means of its layers' outputs back (`gossamer.compress.recover`): those of
+    the network as it was given, or, once a pass has trained it, those before this pass.
 
     Args:
         model: from (N, C, H, W) to logits (N, classes).
