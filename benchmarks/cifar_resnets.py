@@ -11,7 +11,8 @@ import argparse
 import json
 import os
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import mean, stdev
@@ -121,6 +122,27 @@ class Curve:
         so_far = f"loss {epoch.loss:.4f}, accuracy {epoch.accuracy:.2%}"
         seconds = perf_counter() - self.start
         print(f"{self.title}: epoch {epoch.epoch}, {so_far}, {seconds:.0f} s", flush=True)
+
+
+@contextmanager
+def panels(networks: Sequence[str], path: Path, label: str) -> Iterator[dict[str, Any]]:
+    """Draw a panel a network, network → axes, with accuracy upwards; written when that is done."""
+    import matplotlib
+
+    matplotlib.use("svg")
+    from matplotlib import pyplot
+
+    matplotlib.rcParams["svg.hashsalt"] = "gossamer"
+    figure, (row,) = pyplot.subplots(
+        1, len(networks), figsize=(4.5 * len(networks), 4), layout="constrained", squeeze=False
+    )
+    found = dict(zip(networks, row, strict=True))
+    yield found
+    for network, axes in found.items():
+        axes.set(title=network, xlabel=label, ylabel="accuracy on CIFAR-10 (JPEG), %")
+        axes.legend(fontsize="small")
+    with replacing(path) as partial:
+        figure.savefig(partial, format="svg", metadata={"Date": None})
 
 
 def surroundings() -> dict[str, Any]:

@@ -36,6 +36,7 @@ import torch
 from cifar_resnets import (
     RESULTS,
     add_options,
+    panels,
     parents,
     pictures,
     read,
@@ -57,7 +58,6 @@ from gossamer.compress.prune.one_shot import Prune
 from gossamer.compress.prune.registry import CRITERIA
 from gossamer.compress.prune.sparse_gpt import SparseGPT
 from gossamer.errors import GossamerError, SpecError
-from gossamer.replacing import replacing
 from gossamer.train.data import Data
 from gossamer.train.evaluate import accuracy
 from gossamer.train.options import options_to_dict
@@ -208,28 +208,17 @@ def print_table(dense: Mapping[str, float], found: Found) -> None:
 
 def draw(dense: Mapping[str, float], found: Found, path: Path) -> None:
     """Draw accuracy against sparsity, one panel a network: mean over the seeds, and their range."""
-    import matplotlib
-
-    matplotlib.use("svg")
-    from matplotlib import pyplot
-
-    matplotlib.rcParams["svg.hashsalt"] = "gossamer"
-    figure, panels = pyplot.subplots(
-        1, len(found), figsize=(4.5 * len(found), 4), layout="constrained", squeeze=False
-    )
-    for axes, (network, cells) in zip(panels[0], found.items(), strict=True):
-        axes.axhline(dense[network], color="grey", linestyle="--", label="dense")
-        for method in METHODS:
-            if not (known := sorted((s, v) for (m, s), v in cells.items() if m == method)):
-                continue
-            x = [100 * sparsity for sparsity, _ in known]
-            (line,) = axes.plot(x, [mean(v) for _, v in known], marker="o", label=method)
-            lowest, highest = [min(v) for _, v in known], [max(v) for _, v in known]
-            axes.fill_between(x, lowest, highest, color=line.get_color(), alpha=0.15)
-        axes.set(title=network, xlabel="sparsity, %", ylabel="accuracy on CIFAR-10 (JPEG), %")
-        axes.legend(fontsize="small")
-    with replacing(path) as partial:
-        figure.savefig(partial, format="svg", metadata={"Date": None})
+    with panels(list(found), path, "sparsity, %") as axes:
+        for network, cells in found.items():
+            own = axes[network]
+            own.axhline(dense[network], color="grey", linestyle="--", label="dense")
+            for method in METHODS:
+                if not (known := sorted((s, v) for (m, s), v in cells.items() if m == method)):
+                    continue
+                x = [100 * sparsity for sparsity, _ in known]
+                (line,) = own.plot(x, [mean(v) for _, v in known], marker="o", label=method)
+                lowest, highest = [min(v) for _, v in known], [max(v) for _, v in known]
+                own.fill_between(x, lowest, highest, color=line.get_color(), alpha=0.15)
 
 
 def arguments() -> argparse.ArgumentParser:

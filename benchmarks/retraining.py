@@ -41,6 +41,7 @@ from cifar_resnets import (
     SIZE,
     Curve,
     add_options,
+    panels,
     parents,
     pictures,
     read,
@@ -62,7 +63,6 @@ from gossamer.compress.prune.gradual import GradualPrune
 from gossamer.errors import GossamerError, SpecError, VerificationError
 from gossamer.graph import Graph
 from gossamer.graph.check import distance
-from gossamer.replacing import replacing
 from gossamer.train.data import Data
 from gossamer.train.evaluate import accuracy
 from gossamer.train.recipe import Recipe
@@ -251,29 +251,17 @@ def left(record: Mapping[str, Any], count: str) -> str:
 
 def draw(records: list[dict[str, Any]], path: Path) -> None:
     """Draw accuracy against the epoch, one panel a network."""
-    import matplotlib
-
-    matplotlib.use("svg")
-    from matplotlib import pyplot
-
-    matplotlib.rcParams["svg.hashsalt"] = "gossamer"
     networks = list(dict.fromkeys(record["network"] for record in records))
-    figure, panels = pyplot.subplots(
-        1, len(networks), figsize=(4.5 * len(networks), 4), layout="constrained", squeeze=False
-    )
-    for axes, network in zip(panels[0], networks, strict=True):
-        own = {part: rs for (name, part), rs in grouped(records).items() if name == network}
-        base = mean(percents([r for rs in own.values() for r in rs], "accuracy_of_parent"))
-        axes.axhline(base, color="grey", linestyle="--", label="parent")
-        for part, runs in own.items():
-            curves = [[100 * epoch["accuracy"] for epoch in run["curve"]] for run in runs]
-            values = [mean(at) for at in zip(*curves, strict=True)]
-            axes.plot(range(1, len(values) + 1), values, marker=".", label=part)
-        axes.set(title=network, xlabel="epoch", ylabel="accuracy on CIFAR-10 (JPEG), %")
-        axes.xaxis.get_major_locator().set_params(integer=True)
-        axes.legend(fontsize="small")
-    with replacing(path) as partial:
-        figure.savefig(partial, format="svg", metadata={"Date": None})
+    with panels(networks, path, "epoch") as axes:
+        for network in networks:
+            parts = {part: rs for (name, part), rs in grouped(records).items() if name == network}
+            base = mean(percents([r for rs in parts.values() for r in rs], "accuracy_of_parent"))
+            axes[network].axhline(base, color="grey", linestyle="--", label="parent")
+            axes[network].xaxis.get_major_locator().set_params(integer=True)
+            for part, runs in parts.items():
+                curves = [[100 * epoch["accuracy"] for epoch in run["curve"]] for run in runs]
+                values = [mean(at) for at in zip(*curves, strict=True)]
+                axes[network].plot(range(1, len(values) + 1), values, marker=".", label=part)
 
 
 def arguments() -> argparse.ArgumentParser:
