@@ -47,7 +47,6 @@ from cifar_resnets import (
 from torch import Tensor, nn
 
 from gossamer.compress.layers import match_layers
-from gossamer.compress.norms import reestimate_norms
 from gossamer.compress.prune.criteria.surgeon import share, surgeon_saliency
 from gossamer.compress.prune.criterion import Evidence, Layers
 from gossamer.compress.prune.curvature.inputs import input_quadratic, second_moments
@@ -57,6 +56,7 @@ from gossamer.compress.prune.granularity import Granularity
 from gossamer.compress.prune.one_shot import Prune
 from gossamer.compress.prune.registry import CRITERIA
 from gossamer.compress.prune.sparse_gpt import SparseGPT
+from gossamer.compress.recover import recover
 from gossamer.errors import GossamerError, SpecError
 from gossamer.train.data import Data
 from gossamer.train.evaluate import accuracy
@@ -127,7 +127,7 @@ class Prepared:
             quadratics = self.quadratics().items() if step.compensate == "inputs" else None
             evidence = replace(self.evidence, model=model)
             step.remove(layers, self.scores(step.criterion), evidence, quadratics)
-        return reestimate_norms(model.eval(), self.data.train, self.dense, seed=self.seed)
+        return recover(model.eval(), self.data.train, self.dense, seed=self.seed)
 
 
 def layers_of(model: nn.Module) -> Layers:

@@ -60,8 +60,8 @@ from torch import Tensor, nn
 from gossamer.compress.channels.removal import remove_channels
 from gossamer.compress.channels.select import Share
 from gossamer.compress.measure import measure as count
-from gossamer.compress.norms import reestimate_norms
 from gossamer.compress.prune.sensitivity import cheapest
+from gossamer.compress.recover import recover
 from gossamer.errors import GossamerError, MissingDependencyError, SpecError
 from gossamer.train.data import Data
 from gossamer.train.evaluate import accuracy
@@ -210,7 +210,7 @@ def measure(
     start = perf_counter()
     model = make().eval()
     made_s = perf_counter() - start
-    reestimate_norms(model, prepared.data.train, prepared.dense, seed=prepared.seed)
+    recover(model, prepared.data.train, prepared.dense, seed=prepared.seed)
     before, after = count(prepared.dense, EXAMPLE), count(model, EXAMPLE)
     record = {
         "task": task,

@@ -63,10 +63,10 @@ def compress(
 
     All passes are checked before the first one starts, and the network is exported and compared
     with its graph before and after (`gossamer.export`). After each pass the statistics of batch
-    norms are estimated anew, if there is data: on images as in the pass's training, or, if it did
-    not train, as changes against the network before. A network without batch norms that the pass
-    did not train gets the means of its layers' outputs back (`gossamer.compress.recover`): those of
-    the network as it was given, or, once a pass has trained it, those before this pass.
+    norms are estimated anew, if there is data, on images as in its training
+    (`gossamer.compress.norms`). A network without batch norms that the pass did not train gets the
+    means of its layers' outputs back (`gossamer.compress.recover`): those of the network as it was
+    given, or, once a pass has trained it, those before this pass.
 
     Args:
         model: from (N, C, H, W) to logits (N, classes).
@@ -155,7 +155,7 @@ def _run(
     model = step.apply(model, replace(context, tell=told.__setitem__)).eval()
     if context.data is not None:
         recipe = _training(step, context.data)
-        known, augment = (reference, "none") if recipe is None else (None, recipe.augment)
+        known, augment = (reference, None) if recipe is None else (None, recipe.augment)
         recover(model, context.data.train, known, augment=augment, seed=context.seed)
     after, accuracy_after = _judge(model, context, evaluate)
     entry = LedgerEntry(

@@ -11,7 +11,7 @@ from torch import nn
 
 from gossamer.compress.contract import Context, check_data
 from gossamer.compress.layers import match_layers
-from gossamer.compress.norms import reestimate_norms
+from gossamer.compress.norms import likely_augment, reestimate_norms
 from gossamer.compress.prune.criterion import Evidence, Layers
 from gossamer.compress.prune.curvature.outputs import fit_outputs
 from gossamer.compress.prune.mask import nonzero_masks
@@ -92,7 +92,8 @@ class Repair:
         if self.reconstruct:
             evidence = Evidence(model, split, self.images, seed=context.seed)
             fit_outputs(alike, nonzero_masks(alike), evidence, parent=parent)
-        reestimate_norms(model, split, parent, seed=context.seed)
+        augment = likely_augment(parent, split, seed=context.seed)
+        reestimate_norms(model, split, augment=augment, seed=context.seed)
         if self.statistics != "none":
             scale, names = self.statistics == "all", list(alike)
             match_statistics(

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from gossamer.compress.evaluating import evaluating
 from gossamer.compress.layers import WEIGHTED
-from gossamer.compress.norms import reestimate_norms
+from gossamer.compress.norms import likely_augment, reestimate_norms
 from gossamer.train.data import Split
 
 _BATCH = 128
@@ -67,12 +67,12 @@ def match_statistics(
     order = np.random.default_rng(seed).permutation(len(split))[:images]
     batches = [order[start : start + _BATCH] for start in range(0, len(order), _BATCH)]
     wanted = moments(parent, layers, split, batches)
-    matched = []
+    augment, matched = likely_augment(parent, split, seed=seed), []
     for name in wanted:  # in the order in which they run
         layer = model.get_submodule(name)
         if not scale and layer.bias is None:
             continue
-        reestimate_norms(model, split, parent, seed=seed)
+        reestimate_norms(model, split, augment=augment, seed=seed)
         found = moments(model, [name], split, batches).get(name)
         if found is not None:
             _match(layer, found, wanted[name], scale=scale)

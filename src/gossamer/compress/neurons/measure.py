@@ -132,7 +132,8 @@ def _count(
     """Add what one call of a layer reads: entries, zeros, MACs that meet them, weight uses."""
     x = args[0].detach()
     if isinstance(layer, RoundedInput | SignInput):
-        x = layer.read(x)  # type: ignore[operator]
+        reading: Any = layer
+        x = reading.read(x)
     zeros = (x == 0).float()
     weights = (layer.weight.detach() != 0).float()
     if isinstance(layer, nn.Conv2d):
