@@ -132,10 +132,9 @@ def _count(
     """Add what one call of a layer reads: entries, zeros, MACs that meet them, weight uses."""
     x = args[0].detach()
     if isinstance(layer, RoundedInput | SignInput):
-        reading: Any = layer
-        x = reading.read(x)
+        x = layer.read(x)  # type: ignore[operator]
     zeros = (x == 0).float()
-    weights = (layer.weight.detach() != 0).float()
+    weights = (layer.weight.detach() != 0).float()  # type: ignore[operator]
     if isinstance(layer, nn.Conv2d):
         same: Any = (layer.stride, layer.padding, layer.dilation, layer.groups)
         skipped = conv2d(zeros, weights, None, *same).double().sum()
