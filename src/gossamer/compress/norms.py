@@ -103,20 +103,21 @@ def _averages(model: nn.Module, batches: Iterator[Tensor]) -> dict[str, Statisti
     kept = {name: (n.running_mean.clone(), n.running_var.clone()) for name, n in norms.items()}
     counts = {name: n.num_batches_tracked.clone() for name, n in norms.items()}
     momenta = {name: n.momentum for name, n in norms.items()}
-    with evaluating(model), torch.no_grad():
-        for norm in norms.values():
-            norm.reset_running_stats()
-            norm.train()
-            norm.momentum = None  # a cumulative average
-        for batch in batches:
-            model(batch)
-    found = {name: (n.running_mean.clone(), n.running_var.clone()) for name, n in norms.items()}
-    for name, norm in norms.items():
-        norm.running_mean.copy_(kept[name][0])
-        norm.running_var.copy_(kept[name][1])
-        norm.num_batches_tracked.copy_(counts[name])
-        norm.momentum = momenta[name]
-    return found
+    try:
+        with evaluating(model), torch.no_grad():
+            for norm in norms.values():
+                norm.reset_running_stats()
+                norm.train()
+                norm.momentum = None  # a cumulative average
+            for batch in batches:
+                model(batch)
+        return {name: (n.running_mean.clone(), n.running_var.clone()) for name, n in norms.items()}
+    finally:
+        for name, norm in norms.items():
+            norm.running_mean.copy_(kept[name][0])
+            norm.running_var.copy_(kept[name][1])
+            norm.num_batches_tracked.copy_(counts[name])
+            norm.momentum = momenta[name]
 
 
 def _batches(

@@ -36,8 +36,9 @@ def recover(
         The same model.
     """
     if any(isinstance(module, NORMS) for module in model.modules()):
-        known = augment or likely_augment(parent or model, split, seed=seed)
-        return reestimate_norms(model, split, augment=known, seed=seed)
+        if augment is None:
+            augment = likely_augment(model if parent is None else parent, split, seed=seed)
+        return reestimate_norms(model, split, augment=augment, seed=seed)
     if parent is not None:
         match_statistics(model, parent, split, scale=False, seed=seed)
     return model

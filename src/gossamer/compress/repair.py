@@ -98,5 +98,5 @@ class Repair:
             scale, names = self.statistics == "all", list(alike)
             match_statistics(
                 model, parent, split, scale=scale, names=names, images=self.images,
-                seed=context.seed,
+                augment=augment, seed=context.seed,
             )  # fmt: skip

@@ -37,6 +37,7 @@ def match_statistics(
     scale: bool = True,
     names: Sequence[str] | None = None,
     images: int = 256,
+    augment: str | None = None,
     seed: int = 0,
 ) -> list[str]:
     """Give each output channel of each layer the mean and deviation that it had in the parent.
@@ -58,6 +59,7 @@ def match_statistics(
         scale: whether deviations are matched too.
         names: of the layers; all unless given.
         images: how many, at most.
+        augment: of the images for norms; what the parent's tell unless given (`likely_augment`).
         seed: of the draw.
 
     Returns:
@@ -67,7 +69,9 @@ def match_statistics(
     order = np.random.default_rng(seed).permutation(len(split))[:images]
     batches = [order[start : start + _BATCH] for start in range(0, len(order), _BATCH)]
     wanted = moments(parent, layers, split, batches)
-    augment, matched = likely_augment(parent, split, seed=seed), []
+    matched = []
+    if augment is None:
+        augment = likely_augment(parent, split, seed=seed)
     for name in wanted:  # in the order in which they run
         layer = model.get_submodule(name)
         if not scale and layer.bias is None:

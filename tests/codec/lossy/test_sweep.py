@@ -6,24 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gossamer.codec.lossy.price import Prices, prices_of
-from gossamer.codec.lossy.problem import LayerProblem
 from gossamer.codec.lossy.sweep import passing_on, sweep
-
-
-def problem_of(target, curvature):
-    groups, rows, size = target.shape
-    curvature = np.broadcast_to(curvature, (groups, size, size)).astype(np.float64)
-    zeros = (np.zeros((groups, size)), np.zeros((groups, rows)))
-    return LayerProblem(target, curvature, np.zeros(target.shape, bool), *zeros)
-
-
-def correlated(rng, size, samples=30):
-    x = rng.standard_normal((samples, size)) @ rng.standard_normal((size, size))
-    return x.T @ x / samples + 1e-3 * np.eye(size)
-
-
-def flat_prices(shape, largest=64):
-    return Prices(np.full((1, 2 * largest + 1), 3.0), np.zeros(shape, np.intp))
+from tests.codec.lossy.problems import correlated, flat_prices, problem_of
 
 
 def test_independent_inputs_and_equal_prices_mean_rounding(rng):

@@ -7,26 +7,10 @@ from hypothesis import strategies as st
 
 from gossamer.codec.lossy import trellis
 from gossamer.codec.lossy.price import Prices
-from gossamer.codec.lossy.problem import LayerProblem
 from gossamer.codec.lossy.sweep import passing_on, sweep
 from gossamer.codec.lossy.trellis import sweep_trellis
 from gossamer.codec.parity import is_told, next_state
-
-
-def problem_of(target, curvature):
-    groups, rows, size = target.shape
-    curvature = np.broadcast_to(curvature, (groups, size, size)).astype(np.float64)
-    zeros = (np.zeros((groups, size)), np.zeros((groups, rows)))
-    return LayerProblem(target, curvature, np.zeros(target.shape, bool), *zeros)
-
-
-def correlated(rng, size, samples=30):
-    x = rng.standard_normal((samples, size)) @ rng.standard_normal((size, size))
-    return x.T @ x / samples + 1e-2 * np.eye(size)
-
-
-def flat_prices(shape, largest=64):
-    return Prices(np.full((1, 2 * largest + 1), 3.0), np.zeros(shape, np.intp))
+from tests.codec.lossy.problems import correlated, flat_prices, problem_of
 
 
 def every_way(wanted, state=0):
@@ -58,7 +42,7 @@ def test_for_independent_inputs_it_finds_the_best_of_all_ways(seed, size, cost):
 
 
 def test_at_half_the_step_and_one_bit_less_errors_are_smaller(rng):
-    problem = problem_of(rng.normal(0, 6, (1, 40, 80)), correlated(rng, 80, 200))
+    problem = problem_of(rng.normal(0, 6, (1, 40, 80)), correlated(rng, 80, 200, damping=1e-2))
     upper, prices = passing_on(problem), flat_prices((1, 40, 80))
     plain = sweep(problem, upper, 1.0, prices, 0.0)
     told = sweep_trellis(problem, upper, 0.5, prices, 0.0)
@@ -69,7 +53,7 @@ def test_at_half_the_step_and_one_bit_less_errors_are_smaller(rng):
 
 
 def test_neither_blocks_nor_chunks_of_rows_nor_groups_change_anything(rng, monkeypatch):
-    problem = problem_of(rng.normal(0, 3, (2, 7, 30)), correlated(rng, 30, 60))
+    problem = problem_of(rng.normal(0, 3, (2, 7, 30)), correlated(rng, 30, 60, damping=1e-2))
     upper, prices = passing_on(problem), flat_prices((2, 7, 30))
     found = sweep_trellis(problem, upper, 0.7, prices, 0.1)
     monkeypatch.setattr(trellis, "_BLOCK", 7)
