@@ -72,6 +72,17 @@ def test_skipping_knows_signs_and_scales() -> None:
     np.testing.assert_array_equal(interpret_skipping(graph, x), expected)
 
 
+def test_sums_that_cancel_may_differ_by_rounding() -> None:
+    """What is left of 1000 · x₀ − 1000 · x₁ has the rounding error of 1000, and no more."""
+    graph = single(Linear(), (1, 2), weight=np.array([[1000, -1000]], np.float32))
+    x = np.array([[1, 1 - 2**-20]], np.float32)
+    left = 1000 * 2**-20
+    for got in (left, 1.5 * left):
+        assert_allowed(graph, x, np.array([[got]], np.float32), TOLERANCE)
+    with pytest.raises(AssertionError):
+        assert_allowed(graph, x, np.array([[10 * left]], np.float32), TOLERANCE)
+
+
 def test_padding_never_wins_a_pool_of_the_lowest() -> None:
     graph = single(MaxPool2d((3, 3), (1, 1), (1, 1, 1, 1)), (1, 1, 2, 2))
     assert answer(graph, [[[-INF, -INF], [-INF, -INF]]]) == [-INF] * 4

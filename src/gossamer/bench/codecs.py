@@ -113,7 +113,8 @@ def _nncodec_floats(floats: np.ndarray) -> int:
     return nncodec_bytes([signed.reshape(1, -1)]) + (_MANTISSA_BITS * floats.size + 7) // 8
 
 
-def _zstandard(data: bytes) -> bytes:
+def zstandard_compress(data: bytes) -> bytes:
+    """Return what zstandard makes of bytes at its strongest."""
     import zstandard  # pyright: ignore[reportMissingImports]
 
     return zstandard.ZstdCompressor(level=22).compress(data)
@@ -131,7 +132,7 @@ def _lzma(data: bytes) -> bytes:
 
 HUFFMAN_CODES = Rival(deep_compression_bytes, _huffman_floats)
 LZMA = Rival(_smaller(_lzma), _smaller_floats(_lzma))
-ZSTANDARD = Rival(_smaller(_zstandard), _smaller_floats(_zstandard))
+ZSTANDARD = Rival(_smaller(zstandard_compress), _smaller_floats(zstandard_compress))
 BROTLI = Rival(_smaller(_brotli), _smaller_floats(_brotli))
 NNCODEC = Rival(nncodec_bytes, _nncodec_floats)
 

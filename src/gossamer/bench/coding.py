@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from gossamer.bench.codecs import rival_sizes
+from gossamer.bench.containers import container_sizes
 from gossamer.codec.files import load
 from gossamer.codec.inspect import inspect_bytes
 from gossamer.codec.mixing.grid import grid_of
@@ -35,6 +36,7 @@ class CodingRecord:
             profile stands for this format; centroids and scales are in that, and not in others.
         file_bytes: of all weights: the whole `.goss` file by profile; what each rival takes for the
             same integers and floats, without operators, names and shapes.
+        container_bytes: of the whole network in files of other kinds.
         decode_ms: time to read the whole file, by profile.
     """
 
@@ -45,6 +47,7 @@ class CodingRecord:
     entropy_bytes: float
     sizes_bytes: dict[str, int | None]
     file_bytes: dict[str, int | None]
+    container_bytes: dict[str, int | None]
     decode_ms: dict[str, float]
 
 
@@ -78,8 +81,10 @@ def floats_of(layout: Layout) -> np.ndarray:
     return layout.to_dense().ravel().astype(np.float32)
 
 
-def measure_coding(path: Path, rivals: Sequence[str]) -> CodingRecord:
-    """Code one network by all coders.
+def measure_coding(
+    path: Path, rivals: Sequence[str], containers: Sequence[str] = ()
+) -> CodingRecord:
+    """Code one network by all coders, and keep it in files of other kinds.
 
     Raises:
         GraphError: if it has no integer weights: neither codebooks nor quantised tensors.
@@ -109,6 +114,7 @@ def measure_coding(path: Path, rivals: Sequence[str]) -> CodingRecord:
         entropy_bytes=sum(entropy_bits(values) for values in integers) / 8,
         sizes_bytes=sizes,
         file_bytes=files,
+        container_bytes=container_sizes(graph, containers),
         decode_ms=times,
     )
 
