@@ -8,8 +8,8 @@ ResNet-20 and ResNet-32 (checkpoints in the folder GOSSAMER_DATA) pruned by glob
 80 and 90 % and rounded to 4, 5, 6 and 8 bits with one step a tensor, without retraining: for sizes,
 not for accuracy; ResNet-20 of eight bits with no zeros; and the small IGCV3 of
 `benchmarks/cifar_families.py`, if its checkpoint is given, 50 % at 6 bits, and dense at 8; and a
-MobileNetV2 of 0.35 of the width, 395,000 weights, 80 % at 5 bits, 50 % at 6 and dense at 8, from its
-checkpoint, which eight epochs on the CIFAR-10 pictures of ROOT make if it is not there.
+MobileNetV2 of 0.35 of the width, 395,000 weights, 80 % at 5 bits, 50 % at 6 and dense at 8, from
+its checkpoint, which eight epochs on the CIFAR-10 pictures of ROOT make if it is not there.
 
 LeNets come from `benchmarks/lenet_chain.py`.
 """

@@ -26,9 +26,9 @@ def bench_codec(
 
     Rivals: huffman, lzma, zstandard, brotli, nncodec; those that are not installed have no number.
     Two lines a network. The first is everything: the whole .goss file, by the rivals the same
-    integers, biases, norm parameters and scales, and the network in files of other kinds. The second
-    is the integers alone, of codebooks and quantised tensors, against their zero-order entropy.
-    Times are those of reading the file.
+    integers, biases, norm parameters and scales, and the network in files of other kinds. The
+    second is the integers alone, of codebooks and quantised tensors, against their zero-order
+    entropy. Times are those of reading the file.
 
     Example: `gossamer bench codec small.goss large.goss --against lzma,nncodec`
     """
