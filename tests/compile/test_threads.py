@@ -27,7 +27,10 @@ def plans(monkeypatch: pytest.MonkeyPatch, times_us: dict[int, float], macs: int
         made.append(count)
         return replace(plan, threads=count)
 
-    monkeypatch.setattr(threads, "_time_us", lambda plan: times_us[plan.threads])
+    def measured(*plans: Plan) -> dict[int, float]:
+        return {plan.threads: times_us[plan.threads] for plan in plans}
+
+    monkeypatch.setattr(threads, "_times_us", measured)
     return plan_of, made
 
 
@@ -63,6 +66,21 @@ def test_one_thread_is_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     plan_of, made = plans(monkeypatch, {})
     assert share_out(plan_of, 1).threads == 1
     assert made == [1]
+
+
+def test_a_plan_that_is_disturbed_once_is_still_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two threads take half the time of one, but for one round in which they take ten times."""
+    plan_of, _ = plans(monkeypatch, {})
+    monkeypatch.undo()
+    runs: dict[int, int] = {1: 0, 2: 0}
+
+    def time_s(plan: Plan, _: object) -> float:
+        runs[plan.threads] += 1
+        is_disturbed = plan.threads == 2 and runs[2] <= threads.RUNS
+        return 1e-3 / plan.threads * (10 if is_disturbed else 1)
+
+    monkeypatch.setattr(threads, "_time_s", time_s)
+    assert share_out(plan_of, 2).threads == 2
 
 
 @pytest.fixture

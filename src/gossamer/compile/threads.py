@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from time import perf_counter
 
@@ -15,7 +15,10 @@ ALONE_US = 150.0
 threads that sleep are woken in fifty."""
 SHARED_MACS = 100_000_000
 """A plan with more nonzero MACs takes a millisecond at least, and is shared without asking."""
-RUNS = 15
+ROUNDS = 4
+RUNS = 5
+"""Of each plan in each round. Plans take turns, so that whatever takes a processor away for a while
+is not held against the plan that happens to run just then."""
 
 
 def share_out(plan_of: Callable[[int], Plan], most: int) -> Plan:
@@ -33,13 +36,13 @@ def share_out(plan_of: Callable[[int], Plan], most: int) -> Plan:
     if sum(report.effective_macs for report in plan.reports) >= SHARED_MACS:
         return replace(plan, threads_reason="enough work for all")
     alone = plan_of(1)
-    times_us = {1: _time_us(alone)}
+    times_us = _times_us(alone)
     if times_us[1] < ALONE_US:
         return replace(alone, threads_reason=f"{times_us[1]:.0f} µs are too little to share")
-    best, times_us[most] = plan, _time_us(plan)
+    best, times_us = plan, _times_us(alone, plan)
     while best.threads > 3:
         fewer = plan_of(best.threads // 2)
-        times_us[fewer.threads] = _time_us(fewer)
+        times_us |= _times_us(best, fewer)
         if times_us[fewer.threads] >= times_us[best.threads]:
             break
         best = fewer
@@ -48,10 +51,16 @@ def share_out(plan_of: Callable[[int], Plan], most: int) -> Plan:
     return replace(best, threads_reason=f"measured, {tried}")
 
 
-def _time_us(plan: Plan) -> float:
-    """Return the least time of a few runs, one straight after the other."""
-    with closing(Workers(plan.threads)) as workers:
-        return 1e6 * min(_time_s(plan, workers) for _ in range(RUNS))
+def _times_us(*plans: Plan) -> dict[int, float]:
+    """Return threads → the least time of some runs, straight after each other but for turns."""
+    with ExitStack() as stack:
+        workers = [stack.enter_context(closing(Workers(plan.threads))) for plan in plans]
+        samples = [
+            [[_time_s(*pair) for _ in range(RUNS)] for pair in zip(plans, workers, strict=True)]
+            for _ in range(ROUNDS)
+        ]
+    times_s = [min(map(min, of_plan)) for of_plan in zip(*samples, strict=True)]
+    return {plan.threads: 1e6 * time for plan, time in zip(plans, times_s, strict=True)}
 
 
 def _time_s(plan: Plan, workers: Workers) -> float:
