@@ -29,6 +29,7 @@ from gossamer.compile.lowering import (
     code_convolution,
     conv_candidates,
     convolution,
+    direct_conv,
     winograd,
 )
 from gossamer.compile.lowering.conv_ways import Way
@@ -122,7 +123,10 @@ def check(seed: int) -> None:
     with ExitStack() as changes:
         changes.enter_context(patch.object(compiling, "Binding", tried.binding))
         if tried.odd:
+            conv_candidates._sparse_kernels.cache_clear()
+            changes.callback(conv_candidates._sparse_kernels.cache_clear)
             changes.enter_context(patch.object(conv_candidates, "CACHE_BYTES", (256, 1024)))
+            changes.enter_context(patch.object(direct_conv, "MOST_WAYS", 10**6))
             changes.enter_context(patch.object(conv_candidates, "LARGEST_NARROW", 20))
             changes.enter_context(patch.object(channel_conv, "SUMS_BYTES", 4096))
             changes.enter_context(patch.object(channel_conv, "PIECE_TAPS", 8))

@@ -93,13 +93,18 @@ class Candidate:
 
 
 def candidates(
-    rows: ConvRows, windows: Windows, activation: str, *, adds: bool = False
+    rows: ConvRows,
+    windows: Windows,
+    activation: str,
+    *,
+    adds: bool = False,
+    echoes: bool = False,
 ) -> list[Candidate]:
     """Return the kernels worth trying, the likeliest to be fast first."""
     found = []
     if rows.density < SPARSE_BELOW:
-        found += list(_sparse(rows, windows, activation, adds))
-    found += list(_shared(rows, windows, activation, adds))
+        found += list(_sparse(rows, windows, activation, adds, echoes))
+    found += list(_shared(rows, windows, activation, adds, echoes))
     return sorted(found, key=lambda c: c.cycles)
 
 
@@ -108,20 +113,38 @@ def fits_exactly(tile: Pair) -> bool:
     return any(h * w >= min(7, tile[0] * tile[1]) for h, w in _largest_tiles(tile, 28, exact=True))
 
 
-def _sparse(rows: ConvRows, windows: Windows, activation: str, adds: bool) -> Iterator[Candidate]:
-    most = windows.registers - 2
-    for count, unroll in SPARSE_TURNS:
-        if count > rows.group_rows:
-            continue
-        taps = _padded(rows.counts, unroll) * (1 + 0.02 * (count - 1))
-        for tile in tiles_of(windows.tile, most // count, exact=adds):
-            for blocks in block_counts(windows, tile):
-                kernel = ConvKernel(
-                    count, *tile, windows.stride[1], False, unroll, activation,
-                    adds, blocks > 1, _is_wide(rows, windows),
-                )  # fmt: skip
-                cycles = taps * _tap_cycles(windows, kernel, blocks)
-                yield Candidate(kernel, blocks, _total(rows, windows, kernel, blocks, cycles))
+def _sparse(
+    rows: ConvRows, windows: Windows, activation: str, adds: bool, echoes: bool
+) -> Iterator[Candidate]:
+    is_wide = _is_wide(rows, windows)
+    padded = {unroll: _padded(rows.counts, unroll) for _, unroll in SPARSE_TURNS}
+    kernels = _sparse_kernels(windows, rows.group_rows, activation, adds, is_wide, echoes)
+    for kernel, blocks, tap_cycles in kernels:
+        cycles = padded[kernel.unroll] * (1 + 0.02 * (kernel.rows - 1)) * tap_cycles
+        yield Candidate(kernel, blocks, _total(rows, windows, kernel, blocks, cycles))
+
+
+@lru_cache(maxsize=256)
+def _sparse_kernels(
+    windows: Windows, group_rows: int, activation: str, adds: bool, is_wide: bool, echoes: bool
+) -> list[tuple[ConvKernel, int, float]]:
+    """Return kernels that skip every zero, their blocks, and the cycles of one weight.
+
+    Many layers of a network differ in their weights alone.
+    """
+    return [
+        (kernel, blocks, _tap_cycles(windows, kernel, blocks))
+        for count, unroll in SPARSE_TURNS
+        if count <= group_rows
+        for tile in tiles_of(windows.tile, (windows.registers - 2) // count, exact=adds)
+        for blocks in block_counts(windows, tile)
+        for kernel in [
+            ConvKernel(
+                count, *tile, windows.stride[1], False, unroll, activation,
+                adds, blocks > 1, is_wide, False, echoes,
+            )
+        ]
+    ]  # fmt: skip
 
 
 def _tap_cycles(windows: Windows, kernel: ConvKernel, blocks: int) -> float:
@@ -133,7 +156,10 @@ def _tap_cycles(windows: Windows, kernel: ConvKernel, blocks: int) -> float:
     return vectors * read * latency + READ_CYCLES * shared_reads
 
 
-def _shared(rows: ConvRows, windows: Windows, activation: str, adds: bool) -> Iterator[Candidate]:
+def _shared(
+    rows: ConvRows, windows: Windows, activation: str, adds: bool, echoes: bool
+) -> Iterator[Candidate]:
+    is_wide = _is_wide(rows, windows)
     for count in (1, 2, 4, 6, 8):
         if count > max(1, rows.group_rows):
             continue
@@ -144,7 +170,7 @@ def _shared(rows: ConvRows, windows: Windows, activation: str, adds: bool) -> It
             by_rows = 4 * used * count > CACHE_BYTES[1] and tile != windows.tile
             kernel = ConvKernel(
                 count, *tile, windows.stride[1], True, unroll, activation,
-                adds, False, _is_wide(rows, windows), by_rows,
+                adds, False, is_wide, by_rows, echoes,
             )  # fmt: skip
             fma = 0.5 * count * vectors * max(1.0, 8 / (count * vectors))
             read = vectors * read_cycles(windows, tile, 1) + 0.5 * count

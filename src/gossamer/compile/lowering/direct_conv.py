@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -14,6 +13,9 @@ from gossamer.compile.lowering.conv_ways import Convolution, Way
 from gossamer.compile.lowering.pixel_tiles import pixel_tiles, tile_echoes
 from gossamer.compile.step import Argument, shares
 
+MOST_WAYS = 32
+"""Of the likeliest; only few of them are tried."""
+
 
 def direct_ways(conv: Convolution) -> Iterator[Way]:
     """Yield the ways with pixels in the lanes, the likeliest first."""
@@ -21,11 +23,13 @@ def direct_ways(conv: Convolution) -> Iterator[Way]:
     channels = len(conv.source.channels) // op.groups
     tile = planes.tile_h, planes.tile_w
     windows = Windows(tile, conv.kernel, op.stride, op.dilation, channels, conv.lanes)
-    for candidate in candidates(conv.rows, windows, op.activation, adds=conv.adds):
-        kernel = replace(candidate.kernel, echoes=conv.echoes)
-        build = partial(_arguments, conv, replace(candidate, kernel=kernel))
-        reads = conv.pixels * conv.rows.reads(kernel)
-        yield Way(kernel, candidate.cycles, build, f"b{candidate.blocks}", reads=reads)
+    found = candidates(conv.rows, windows, op.activation, adds=conv.adds, echoes=conv.echoes)
+    firsts = [next((c for c in found if c.kernel.shared == shared), None) for shared in (0, 1)]
+    rest = [c for c in firsts if c and all(c is not other for other in found[:MOST_WAYS])]
+    for candidate in [*found[:MOST_WAYS], *rest]:
+        reads = conv.pixels * conv.rows.reads(candidate.kernel)
+        build = partial(_arguments, conv, candidate)
+        yield Way(candidate.kernel, candidate.cycles, build, f"b{candidate.blocks}", reads=reads)
 
 
 def _arguments(conv: Convolution, candidate: Candidate) -> dict[str, Argument]:

@@ -84,6 +84,11 @@ class Filters:
         return np.count_nonzero(self._held, axis=1)
 
     @cached_property
+    def nonzeros(self) -> int:
+        """The number of entries that are not zero."""
+        return int(self.counts.sum())
+
+    @cached_property
     def entries(self) -> Entries:
         """The nonzeros."""
         if isinstance(self._held, Entries):
@@ -104,7 +109,7 @@ class Filters:
     def shared_taps(self, count: int) -> int:
         """Return the taps where some row is not zero, summed over groups of `count` rows."""
         if count == 1:
-            return int(self.counts.sum())
+            return self.nonzeros
         if count % 2:
             return int(np.count_nonzero(_together(self._used(1), count)))
         return int(np.count_nonzero(_together(self._pairs, count // 2)))
