@@ -19,8 +19,9 @@ CUDA are answered by nothing.
 
 Channels, at the same share of MACs removed:
 
-- gossamer: `remove-channels` by magnitude;
+- gossamer: `remove-channels` by energy, what is left fitted to the outputs;
 - gossamer, inner: the same, with those channels held that meet in the sums;
+- gossamer, inner, not fitted: the same, by the weights alone;
 - Torch-Pruning (`pip install torch-pruning`): global, by magnitude and by Taylor's first order on
   the calibration pictures. It cannot follow shortcuts that pad channels with zeros, as these
   networks have: what meets in the sums is held there.
@@ -58,6 +59,7 @@ from post_training_pruning import Prepared, layers_of, step_of
 from torch import Tensor, nn
 
 from gossamer.compress.channels.removal import remove_channels
+from gossamer.compress.channels.score import energy
 from gossamer.compress.channels.select import Share
 from gossamer.compress.measure import measure as count
 from gossamer.compress.prune.sensitivity import cheapest
@@ -162,13 +164,15 @@ def torch_pruned(prepared: Prepared, share: float, importance: str) -> nn.Module
     raise SpecError("Torch-Pruning did not get there", where=f"{share:.0%} of the MACs")
 
 
-def own_channels(prepared: Prepared, share: float, *, inner: bool) -> nn.Module:
+def own_channels(prepared: Prepared, share: float, *, inner: bool, fitted: bool) -> nn.Module:
     """Return a copy from which gossamer removed that share of the MACs."""
     return remove_channels(
         prepared.dense,
         EXAMPLE,
         Share("macs", share, min_density=0.05),
+        criterion=energy,
         holds=lambda name: inner and not name.endswith(INNER),
+        evidence=prepared.evidence if fitted else None,
     ).model
 
 
@@ -188,8 +192,11 @@ def zeros(prepared: Prepared, obc: Obc | None, sparsity: float) -> dict[str, Mak
 def channels(prepared: Prepared, share: float) -> dict[str, Make]:
     """Return how each method gets to a share of the MACs."""
     found: dict[str, Make] = {
-        "gossamer": lambda: own_channels(prepared, share, inner=False),
-        "gossamer, inner": lambda: own_channels(prepared, share, inner=True),
+        "gossamer": lambda: own_channels(prepared, share, inner=False, fitted=True),
+        "gossamer, inner": lambda: own_channels(prepared, share, inner=True, fitted=True),
+        "gossamer, inner, not fitted": lambda: own_channels(
+            prepared, share, inner=True, fitted=False
+        ),
     }
     if util.find_spec("torch_pruning") is not None:
         for importance in ("magnitude", "Taylor"):

@@ -47,6 +47,9 @@ def test_excluded_layers_keep_their_channels(small_parent, small_example):
         ({"amount": 1.0}, "amount out of range"),
         ({"min_density": -0.1}, "min_density out of range"),
         ({"multiple": -1}, "multiple out of range"),
+        ({"images": 0}, "images out of range"),
+        ({"compensate": "some"}, "unknown compensation"),
+        ({"compensate": "outputs"}, "needs data"),
         ({"amount": 0.9, "min_density": 0.5}, "cannot be removed"),
     ],
 )
@@ -83,3 +86,30 @@ def test_interrupted_after_channels_are_gone(small_parent, small_example, tmp_pa
     assert again[3].groups == through[3].groups
     for key, value in through.state_dict().items():
         assert torch.equal(again.state_dict()[key], value)
+
+
+def test_what_others_can_say_is_lost_by_no_output(small_data, small_example):
+    """One channel is half of another: it goes, and the layer that read it makes up for it."""
+    model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.LazyLinear(10))
+    model(small_example)
+    with torch.no_grad():
+        model[0].weight[2], model[0].bias[2] = model[0].weight[0] / 2, model[0].bias[0] / 2
+    remove = replace(REMOVE, of="channels", amount=0.2, multiple=1, criterion="energy")
+    plain, fitted = (
+        compress(model.eval(), small_example, [pass_], data=small_data).model
+        for pass_ in (remove, replace(remove, compensate="outputs"))
+    )
+    x = small_data.test.batch(range(50))[0]
+    assert fitted[0].out_channels == plain[0].out_channels == 3
+    assert not torch.allclose(plain(x), model(x), atol=1e-2)
+    assert torch.allclose(fitted(x), model(x), atol=1e-3)
+
+
+def test_fitting_keeps_zeros(small_parent, small_data, small_example):
+    sparse = deepcopy(small_parent)
+    with torch.no_grad():
+        sparse[3].weight[:, :, 0] = 0
+    fit = replace(REMOVE, compensate="outputs", images=100)
+    made = compress(sparse, small_example, [fit], data=small_data).model
+    assert (made[3].weight[:, :, 0] == 0).all()
+    assert not torch.isin(made[3].weight[made[3].weight != 0], sparse[3].weight).any()

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from torch import Tensor, nn
 
-from gossamer.compress.channels.cut import apply_cut
+from gossamer.compress.channels.cut import Cut, apply_cut, mask
 from gossamer.compress.channels.score import Criterion
 from gossamer.compress.channels.search import Holds, Search
 from gossamer.compress.channels.select import Share
 from gossamer.compress.channels.work import Work, work
+from gossamer.compress.layers import match_layers
 from gossamer.compress.prune.criteria.magnitude import magnitude
+from gossamer.compress.prune.criterion import Evidence
+from gossamer.compress.prune.curvature.outputs import fit_outputs
+from gossamer.compress.prune.mask import nonzero_masks
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,7 @@ def remove_channels(
     *,
     criterion: Criterion = magnitude,
     holds: Holds = lambda name: False,
+    evidence: Evidence | None = None,
 ) -> Removal:
     """Return a copy of a network without its least important channels.
 
@@ -55,6 +60,8 @@ def remove_channels(
         share: how much.
         criterion: importance of each entry of a weight; summed over all that goes together.
         holds: whether the outputs of a layer of this name must stay.
+        evidence: pictures by which what is left of each layer is fitted to what it gave before;
+            without them weights stay as they are.
 
     Raises:
         PassError: if so much cannot be removed.
@@ -72,5 +79,14 @@ def remove_channels(
     search = Search(model, example_inputs, holds)
     structure, cut, removed = search.settle(share, criterion)
     before = work(structure, np.zeros(structure.count, bool))
-    made = apply_cut(deepcopy(model), cut)
+    made = deepcopy(model)
+    if evidence is not None:
+        _fit(made, cut, model, evidence)
+    apply_cut(made, cut)
     return Removal(made, before, work(structure, removed), structure.reasons)
+
+
+def _fit(made: nn.Module, cut: Cut, model: nn.Module, evidence: Evidence) -> None:
+    """Set to zero, in place, what the cut takes away, and fit the rest, zeros held."""
+    layers = match_layers(mask(made, cut), (".*",), (), where="remove-channels")
+    fit_outputs(layers, nonzero_masks(layers), replace(evidence, model=made), parent=model)

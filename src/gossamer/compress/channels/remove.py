@@ -15,12 +15,14 @@ from gossamer.compress.channels.select import MEASURES, Share
 from gossamer.compress.contract import Context, check_data
 from gossamer.compress.layers import match_layers
 from gossamer.compress.prune.allocation import ALLOCATIONS
+from gossamer.compress.prune.criterion import Evidence
 from gossamer.compress.prune.mask import apply_masks
 from gossamer.compress.train_on import train_on
 from gossamer.errors import PassError
 from gossamer.train.recipe import Recipe
 from gossamer.train.step import Step
 
+COMPENSATIONS = ("none", "outputs")
 _TRAINING = Recipe(epochs=20, learning_rate=0.05)
 
 
@@ -46,7 +48,12 @@ class RemoveChannels:
             other engines, compute 8 or 16 output channels at a time, and a width in between costs
             about as much as the next multiple; sparse ones do not mind. 0 for 8, and in narrow
             layers the largest power of two that is at most an eighth of the width.
-        criterion: name of the importance of one weight.
+        criterion: name of the importance of one weight: "magnitude" or "energy" (its square).
+        compensate: "none", or "outputs": what is left of each layer, one after the other, gets the
+            values that bring back its outputs best (`gossamer.compress.prune.curvature.outputs`).
+            Worth most where little is trained afterwards; a walk over the pictures a layer. Values
+            that were shared or quantised do not stay so.
+        images: training pictures to look at for that, at most, ≥ 1.
         include: regular expressions of the layers whose output channels may go.
         exclude: regular expressions of layers whose output channels stay.
         training: how to retrain.
@@ -60,6 +67,8 @@ class RemoveChannels:
     min_density: float = 0.1
     multiple: int = 0
     criterion: str = "magnitude"
+    compensate: str = "none"
+    images: int = 1024
     include: tuple[str, ...] = (".*",)
     exclude: tuple[str, ...] = ()
     training: Recipe = _TRAINING
@@ -68,6 +77,8 @@ class RemoveChannels:
         """Raise PassError if the pass cannot do what it is asked."""
         self._check_options()
         check_data(self.name, self.training, context)
+        if self.compensate != "none" and context.data is None:
+            raise PassError("compensation needs data", where=self.name, hint="pass data=…")
         Search(model, context.example_inputs, self._holds(model)).structure(self.share)
 
     def apply(self, model: nn.Module, context: Context) -> nn.Module:
@@ -78,6 +89,7 @@ class RemoveChannels:
             self.share,
             criterion=CRITERIA[self.criterion],
             holds=self._holds(model),
+            evidence=self._evidence(model, context),
         )
         _report(made, context)
         if context.data is not None:
@@ -99,6 +111,11 @@ class RemoveChannels:
         """How much is to go."""
         return Share(self.of, self.amount, self.allocation, self.min_density, self.multiple)
 
+    def _evidence(self, model: nn.Module, context: Context) -> Evidence | None:
+        if self.compensate == "none" or context.data is None:
+            return None
+        return Evidence(model, context.data.train, self.images, seed=context.seed)
+
     def _holds(self, model: nn.Module) -> Holds:
         free = match_layers(model, self.include, self.exclude, where=self.name)
         return lambda name: name not in free
@@ -108,6 +125,7 @@ class RemoveChannels:
             ("measure", self.of, MEASURES),
             ("allocation", self.allocation, ALLOCATIONS),
             ("criterion", self.criterion, tuple(CRITERIA)),
+            ("compensation", self.compensate, COMPENSATIONS),
         ):
             if value not in known:
                 raise PassError(f"unknown {label}", where=self.name, got=value, expected=known)
@@ -116,10 +134,11 @@ class RemoveChannels:
                 raise PassError(
                     f"{label} out of range", where=self.name, got=value, expected="0 ≤ x < 1"
                 )
-        if self.multiple < 0:
-            raise PassError(
-                "multiple out of range", where=self.name, got=self.multiple, expected="≥ 0"
-            )
+        for label, value, least in (("multiple", self.multiple, 0), ("images", self.images, 1)):
+            if value < least:
+                raise PassError(
+                    f"{label} out of range", where=self.name, got=value, expected=f"≥ {least}"
+                )
 
 
 def _report(made: Removal, context: Context) -> None:

@@ -10,11 +10,21 @@ from torch import Tensor
 from gossamer.compress.channels.units import Structure
 from gossamer.registry import Registry
 
-CRITERIA = Registry(
-    "criterion", {"magnitude": "gossamer.compress.prune.criteria.magnitude:magnitude"}
-)
-
 Criterion = Callable[[Tensor], Tensor]
+
+
+def energy(weight: Tensor) -> Tensor:
+    """Return the square of each entry."""
+    return weight.square()
+
+
+CRITERIA = Registry(
+    "criterion",
+    {
+        "magnitude": "gossamer.compress.prune.criteria.magnitude:magnitude",
+        "energy": "gossamer.compress.channels.score:energy",
+    },
+)
 
 
 def unit_scores(

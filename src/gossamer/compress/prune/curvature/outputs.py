@@ -26,15 +26,15 @@ def fit_outputs(
 ) -> None:
     """Give the survivors the values that bring each layer's outputs back, in place.
 
-    In the order of the layers: v minimises mean ‖V x̂ − W x‖² under its mask, where x is what the
-    layer saw in the network as it came in and x̂ what it sees now that those before it are pruned,
-    so that errors do not pile up. Costs one walk over the pictures a layer.
+    In the order in which the layers run: v minimises mean ‖V x̂ − W x‖² under its mask, where x is
+    what the layer saw in the network as it came in and x̂ what it sees now that those before it are
+    pruned, so that errors do not pile up. Costs one walk over the pictures a layer.
 
     Source: the layer-wise reconstruction of Hubara et al., "Accelerated Sparse Neural Training"
     (AdaPrune), 2021, in closed form.
 
     Args:
-        layers: by name, in the order in which they run.
+        layers: by name.
         masks: by the same names, True where a weight may be nonzero.
         evidence: with data.
         damping: added to the diagonal of the second moments, as a fraction of its mean.
@@ -44,11 +44,30 @@ def fit_outputs(
     dense = deepcopy(evidence.model if parent is None else parent)
     apply_masks(layers, masks)
     with torch.no_grad():
-        for name, layer in layers.items():
+        for name in _running_order(layers, evidence):
+            layer = layers[name]
             before = dense.get_submodule(name)
             assert isinstance(before, nn.Conv2d | nn.Linear)
             quadratic = _quadratic(layer, before, dense, evidence, damping)
             layer.weight.copy_(refit(quadratic, masks[name]).to(layer.weight))
+
+
+def _running_order(layers: Layers, evidence: Evidence) -> list[str]:
+    """Return the names of the layers by their first call; those that are not called at the end."""
+    called: dict[str, None] = {}
+
+    def note(name: str, *_: Any) -> None:
+        called.setdefault(name)
+
+    hooks = [layer.register_forward_pre_hook(partial(note, name)) for name, layer in layers.items()]
+    try:
+        with evidence.evaluating() as model:
+            images, _ = next(evidence.batches(1))
+            model(images)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return [*called, *(name for name in layers if name not in called)]
 
 
 def _quadratic(
