@@ -19,7 +19,10 @@ Profile = Annotated[
     ),
 ]
 DataName = Annotated[
-    str, typer.Option("--data", help="digits, mnist, mnist:FOLDER or folder:FOLDER.")
+    str,
+    typer.Option(
+        "--data", help="digits, mnist, mnist:FOLDER or folder:FOLDER@SIZE; 32 pixels without @SIZE."
+    ),
 ]
 
 
