@@ -59,6 +59,15 @@ def benchmark(
         UnknownNameError, MissingDependencyError: for an engine that is not there.
         SpecError: if the threads are not those of the program, or a number is out of range.
         ShapeError: if the network does not take `x`.
+
+    Examples:
+        >>> from gossamer.graph import Dense, Input, Node
+        >>> from gossamer.graph.ops import Linear
+        >>> node = Node("y", Linear(), ("x",), {"weight": "w"})
+        >>> graph = Graph(Input("x", (1, 2)), (node,), "y", {"w": Dense.from_dense([[1.0, 2.0]])})
+        >>> record = benchmark(graph, np.ones((1, 2)), against=(), rounds=3)
+        >>> [(timing.name, len(timing.times_ms)) for timing in record.timings]
+        [('gossamer', 3)]
     """
     compiled = program if isinstance(program, Program) else None
     graph = program.graph if isinstance(program, Program) else program

@@ -47,6 +47,16 @@ def save(
         GraphError: if the graph is not well formed.
         FormatError: if the format cannot hold it, a reader with these limits would refuse it, or
             the file cannot be written.
+
+    Examples:
+        >>> from tempfile import TemporaryDirectory
+        >>> from gossamer.graph import Dense, Input, Node
+        >>> from gossamer.graph.ops import Linear
+        >>> node = Node("y", Linear(), ("x",), {"weight": "w"})
+        >>> graph = Graph(Input("x", (1, 2)), (node,), "y", {"w": Dense.from_dense([[1.0, 2.0]])})
+        >>> with TemporaryDirectory() as folder:
+        ...     load(save(graph, f"{folder}/net.goss")) == graph
+        True
     """
     path = Path(path)
     if not path.name:

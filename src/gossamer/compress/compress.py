@@ -84,10 +84,15 @@ def compress(
         on_epoch: called with the record of each epoch that a pass trains; when resuming inside a
             training, with its earlier ones first.
 
+    Returns:
+        The model, and the ledger of what was asked and got.
+
     Raises:
         PassError: if a pass cannot do what it is asked, a weight is not float32, not finite or
             computed from others, or the checkpoint is not of this compression.
         SpecError: if the recipe is not usable.
+        UnknownNameError: if there is no recipe or pass of that name.
+        DataError: if the recipe's file cannot be read.
         UnsupportedOperatorError: naming the operator that the graph does not have.
         VerificationError: if the graph does not compute what the network does.
 

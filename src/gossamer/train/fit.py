@@ -63,7 +63,7 @@ def fit(
     Raises:
         SpecError: if `resume` is asked without a file, the checkpoint follows another recipe, the
             recipe distils and there is no teacher, or the processes do not divide the batch.
-        DataError: if the checkpoint cannot be read.
+        DataError: if the checkpoint cannot be read, or the loss is not finite.
 
     Examples:
         >>> from gossamer.nets.create import create_model

@@ -47,7 +47,7 @@ class Recipe:
         label_smoothing: 0…1.
         distil: share of the loss that is distance from a teacher's answers, 0…1; where a network
             is compressed, the teacher is the network as it came in.
-        temperature: by which both divide their logits for that, > 0.
+        temperature: by which both divide their logits for that, 0.001…1000.
         precision: "float32", or "bfloat16" for what convolutions and linear layers compute while
             training; weights, loss, optimiser and evaluation stay float32. Faster on processors
             that have instructions for it (AMX, AVX512-BF16) and on GPUs, slower on others.

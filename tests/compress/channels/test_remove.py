@@ -43,6 +43,7 @@ def test_excluded_layers_keep_their_channels(small_parent, small_example):
     [
         ({"of": "bytes"}, "unknown measure"),
         ({"allocation": "some"}, "unknown allocation"),
+        ({"allocation": "erk"}, "unknown allocation"),
         ({"criterion": "none"}, "unknown criterion"),
         ({"amount": 1.0}, "amount out of range"),
         ({"min_density": -0.1}, "min_density out of range"),

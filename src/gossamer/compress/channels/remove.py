@@ -11,10 +11,9 @@ from torch import nn
 from gossamer.compress.channels.removal import Removal, remove_channels
 from gossamer.compress.channels.score import CRITERIA
 from gossamer.compress.channels.search import Holds, Search
-from gossamer.compress.channels.select import MEASURES, Share
+from gossamer.compress.channels.select import ALLOCATIONS, MEASURES, Share
 from gossamer.compress.contract import Context, check_data
 from gossamer.compress.layers import match_layers
-from gossamer.compress.prune.allocation import ALLOCATIONS
 from gossamer.compress.prune.criterion import Evidence
 from gossamer.compress.prune.mask import apply_masks
 from gossamer.compress.train_on import train_on
@@ -43,8 +42,8 @@ class RemoveChannels:
             (outputs of convolutions).
         amount: share to remove, 0 ≤ a < 1; as few channels go as reach it.
         allocation: "global" (one ranking) or "uniform" (the same share of each group of layers).
-        min_density: fraction of its channels that each group of layers keeps at least, 0…1.
-        multiple: widths are rounded up to multiples of this, ≥ 1. Dense kernels, ours and those of
+        min_density: fraction of its channels that each group of layers keeps at least, 0 ≤ d < 1.
+        multiple: widths are rounded up to multiples of this, ≥ 0. Dense kernels, ours and those of
             other engines, compute 8 or 16 output channels at a time, and a width in between costs
             about as much as the next multiple; sparse ones do not mind. 0 for 8, and in narrow
             layers the largest power of two that is at most an eighth of the width.

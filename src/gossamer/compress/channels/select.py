@@ -11,6 +11,7 @@ from gossamer.compress.channels.units import Structure
 from gossamer.compress.channels.work import Work, work
 
 MEASURES = ("channels", "macs")
+ALLOCATIONS = ("global", "uniform")
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,8 @@ class Share:
         of: "macs" (of convolutions and linear layers) or "channels" (outputs of convolutions).
         amount: 0 ≤ a < 1.
         allocation: "global" (one ranking) or "uniform" (the same share of every group).
-        min_density: share of its channels that each group of layers keeps, 0…1; one in any case.
+        min_density: share of its channels that each group of layers keeps, 0 ≤ d < 1; one in any
+            case.
         multiple: widths are rounded up to multiples of it, as long as that makes none wider; 0 for
             8, or in narrow layers the largest power of two that is at most an eighth of the width.
     """

@@ -22,7 +22,7 @@ def keep_best(
     the guard alone needs more; with "erk" it is rounded in each layer.
 
     Args:
-        scores: importance of each weight, not negative, of any shape.
+        scores: importance of each weight, of any shape.
         sparsity: fraction to remove, 0…1.
         allocation: one of ALLOCATIONS.
         min_density: fraction that each layer keeps at least, 0…1, and one weight in any case.

@@ -54,7 +54,7 @@ class DynamicSparse:
         growth: "gradient" or "random".
         allocation: "erk", "uniform" or "global", of the first mask; layers keep their densities.
         start: the criterion of the first mask; "random" as in the sources.
-        min_density: fraction of its weights that each layer keeps at least, 0…1.
+        min_density: fraction of its weights that each layer keeps at least, 0…1 − sparsity.
         drop: ζ at the beginning, 0…1.
         every: optimiser steps between two changes, ≥ 1.
         stop: fraction of the training after which the mask is fixed, 0…1.

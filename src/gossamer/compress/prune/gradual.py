@@ -48,7 +48,7 @@ class GradualPrune:
     Args:
         sparsity: fraction of zeros over the matched layers together, 0 ≤ s < 1.
         allocation: "global" (one ranking), "uniform" (the same in each layer) or "erk".
-        min_density: fraction of its weights that each layer keeps at least, 0…1.
+        min_density: fraction of its weights that each layer keeps at least, 0…1 − sparsity.
         ramp: fraction of the training during which sparsity rises, 0…1.
         every: optimiser steps between two removals, ≥ 1.
         criterion: a name in `gossamer.compress.prune.registry.CRITERIA`.

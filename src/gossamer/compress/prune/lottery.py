@@ -50,15 +50,15 @@ class LotteryTicket:
 
     Args:
         sparsity: fraction of zeros in the end, 0 ≤ s < 1.
-        fraction: of the remaining weights that each round removes, 0…1; the last one removes what
-            is missing.
+        fraction: of the remaining weights that each round removes, 0 < f < 1; the last one removes
+            what is missing.
         rewind: fraction of the first training after which the weights are kept to go back to,
             0 ≤ r < 1; 0 is θ₀.
         start: of the survivors in each round: "rewind" to their early values; "continue" with the
             trained ones (Han et al. 2015); or a control: "reinitialise" at random, or "shuffle":
             rewind under a mask that is shuffled within each layer.
         allocation: "global", "uniform" or "erk".
-        min_density: fraction of its weights that each layer keeps at least, 0…1.
+        min_density: fraction of its weights that each layer keeps at least, 0…1 − sparsity.
         criterion: a name in `gossamer.compress.prune.registry.CRITERIA`.
         granularity: see `parse_granularity`; not N:M.
         images: training pictures that the criterion looks at, at most, ≥ 1.

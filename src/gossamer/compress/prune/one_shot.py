@@ -51,7 +51,7 @@ class Prune:
         granularity: see `parse_granularity`.
         allocation: "global", "uniform", "erk", or "sensitivity" (measured, see `sensitivity`).
         compensate: "none", "inputs", "outputs" or "fisher".
-        min_density: fraction of its weights that each layer keeps at least, 0…1.
+        min_density: fraction of its weights that each layer keeps at least, 0…1 − sparsity.
         images: training pictures to look at, at most, ≥ 1.
         include: regular expressions of layer names.
         exclude: regular expressions of layer names to leave alone.

@@ -46,7 +46,7 @@ class SparseGPT:
         sparsity: fraction of zeros over the matched layers together, 0 ≤ s < 1; of N:M, 1 − N/M.
         granularity: "element", blocks of filters such as "4x1", or N:M.
         allocation: "uniform", "global" or "erk".
-        min_density: fraction of its weights that each layer keeps at least, 0…1.
+        min_density: fraction of its weights that each layer keeps at least, 0…1 − sparsity.
         columns: whose masks are chosen together, ≥ 1.
         damping: added to the curvature's diagonal, as a fraction of its mean, > 0.
         images: training pictures to look at, at most, ≥ 1.
