@@ -20,7 +20,8 @@ def bench(
     batch: Annotated[int, typer.Option(min=1, help="Images at once.")] = 1,
     rounds: Annotated[int, typer.Option(min=1, help="Samples of each engine.")] = 31,
     isa: Annotated[
-        str, typer.Option(help="Instruction set: host (all of it), or a narrower one as avx2.")
+        str,
+        typer.Option(help="Instruction set: host (all of it), or a narrower one: avx2, portable."),
     ] = "host",
     explain: Annotated[
         bool,
