@@ -69,7 +69,7 @@ def mobilenet(checkpoint: Path, root: Path | None) -> nn.Module:
     recipe = training(8, 0.1, warmup=0.5, precision="bfloat16")
     gs.fit(model, pictures(root), recipe, checkpoint=half, resume=True, on_epoch=Curve("mobilenet"))
     with replacing(checkpoint) as partial:
-        save_file(model.state_dict(), partial)
+        save_file({name: t.contiguous() for name, t in model.state_dict().items()}, partial)
     half.unlink(missing_ok=True)
     return model
 

@@ -1,6 +1,7 @@
 from copy import deepcopy
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -91,8 +92,8 @@ def test_interrupted_after_channels_are_gone(small_parent, small_example, tmp_pa
 
 def test_what_others_can_say_is_lost_by_no_output(small_data, small_example):
     """One channel is half of another: it goes, and the layer that read it makes up for it."""
-    model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.LazyLinear(10))
-    model(small_example)
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(64, 10))
     with torch.no_grad():
         model[0].weight[2], model[0].bias[2] = model[0].weight[0] / 2, model[0].bias[0] / 2
     remove = replace(REMOVE, of="channels", amount=0.2, multiple=1, criterion="energy")
@@ -100,10 +101,9 @@ def test_what_others_can_say_is_lost_by_no_output(small_data, small_example):
         compress(model.eval(), small_example, [pass_], data=small_data).model
         for pass_ in (remove, replace(remove, compensate="outputs"))
     )
-    x = small_data.test.batch(range(50))[0]
+    x = small_data.test.batch(np.arange(50))[0]
     assert fitted[0].out_channels == plain[0].out_channels == 3
-    assert not torch.allclose(plain(x), model(x), atol=1e-2)
-    assert torch.allclose(fitted(x), model(x), atol=1e-3)
+    assert (fitted(x) - model(x)).abs().max() < 0.05 * (plain(x) - model(x)).abs().max()
 
 
 def test_fitting_keeps_zeros(small_parent, small_data, small_example):
