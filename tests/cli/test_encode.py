@@ -26,7 +26,7 @@ def network(tmp_path):
     names = tuple("0123456789")
     record = InputRecord(8, 8, "L", mean=(0.5,), deviation=(0.3,), class_names=names)
     graph = Graph(Input("x", (1, 1, 8, 8)), nodes, "out", weights, record, "digits-tiny")
-    return gossamer.save(graph, tmp_path / "net.goss")
+    return gossamer.save(graph, tmp_path / "full.goss")
 
 
 def test_a_file_comes_near_the_asked_size(gossamer_program, network, tmp_path):
@@ -63,7 +63,10 @@ def test_a_file_has_the_profile_asked_for(gossamer_program, network):
         ("--size 9000 --accuracy 0.5", "ask for one of both"),
         ("--size 9000 --images 100000", "no image is left"),
         ("--accuracy 1 --images 16 --trials 50", "has not that accuracy"),
-        ("--size 10 --images 8", "10 bytes"),
+        ("--size 10 --images 8", "got 10 bytes, expected ≥"),
+        ("--size 900000 --images 8", "expected ≤"),
+        ("--size 9000 --out full.goss", "would replace the file"),
+        ("--size 9000 --out absent/small.goss", "no such folder"),
         ("--size 9000 --images 8 --profile tiny", "unknown profile"),
     ],
 )

@@ -51,7 +51,7 @@ def test_one_network_as_json(gossamer_program, tmp_path):
     [
         (["lenet-6"], "did you mean 'lenet-5'"),
         (["../lenet-5"], "unknown network"),
-        (["lenet-5", "--out", "lenet.png"], "SVG"),
+        (["lenet-5", "--out", "lenet.png"], "NAME.svg"),
         (["lenet-5", "--out", "absent/lenet.svg"], "no such folder"),
         (["--out", "all.svg"], "NAME"),
         (["lenet-5", "lenet-300-100"], "lenet-300-100"),

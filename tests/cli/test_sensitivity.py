@@ -34,7 +34,7 @@ def test_a_row_a_layer_and_a_picture(gossamer_program, path, tmp_path):
         (("--levels", "half"), "levels are numbers"),
         (("--levels", "1.5"), "level out of range"),
         (("--over", "depth"), "nothing to measure"),
-        (("--out", "layers.png"), "the picture is an SVG file"),
+        (("--out", "layers.png"), "NAME.svg"),
     ],
 )
 def test_mistakes_are_one_line(gossamer_program, path, options, problem):

@@ -1,13 +1,10 @@
-from pathlib import Path
-
 import pytest
 
-from gossamer.errors import SpecError, UnknownNameError
+from gossamer.errors import UnknownNameError
 from gossamer.graph.counting import count
 from gossamer.nets.registry import NETWORKS
 from gossamer.report.networks import (
     NetworkView,
-    check_picture_path,
     list_networks,
     network_table,
     untrained_graph,
@@ -70,10 +67,3 @@ def test_a_view_says_when_the_graph_has_other_parameters():
 def test_an_unknown_network_is_refused():
     with pytest.raises(UnknownNameError, match="lenet-5"):
         untrained_graph("lenet-6")
-
-
-@pytest.mark.parametrize("path", ["a.png", "a", "absent/a.svg", ".svg"])
-def test_a_picture_needs_a_folder_and_the_right_ending(path, tmp_path):
-    with pytest.raises(SpecError):
-        check_picture_path(tmp_path / path)
-    check_picture_path(Path(tmp_path / "a.svg"))

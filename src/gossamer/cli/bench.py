@@ -47,8 +47,11 @@ def bench(
     from gossamer.compile.compile import compile
     from gossamer.errors import SpecError
     from gossamer.jit.target import HOST
+    from gossamer.replacing import check_target
     from gossamer.report.table import timing_table
 
+    if out:
+        check_target(out)
     rivals = split_names(against)
     if rivals and isa != HOST:
         raise SpecError(

@@ -41,7 +41,9 @@ def compress(
     from gossamer.cli.network_file import load_network, save_network
     from gossamer.cli.output import print_json
     from gossamer.compress.compress import compress as run_recipe
+    from gossamer.replacing import check_target
 
+    check_target(out, ".safetensors", source=weights or network)
     file = load_network(network, weights)
     examples = load_named_data(data)
     result = run_recipe(file.model, file.example(), recipe, data=examples)

@@ -54,9 +54,11 @@ def encode(
     from gossamer.codec.lossy.approximate import Approximation
     from gossamer.codec.lossy.options import LossyOptions
     from gossamer.codec.lossy.search import code_to_accuracy, code_to_size
+    from gossamer.replacing import check_target
 
     if (size is None) == (accuracy is None):
         raise SpecError("ask for one of both", expected="--size BYTES or --accuracy FRACTION")
+    check_target(out, ".goss", source=weights or network)
     graph, examples = load_graph(network, weights), load_named_data(data)
     (watched, _), (tried, labels) = _splits(graph, examples, images, trials, seed)
     options = LossyOptions(seed=seed)
@@ -94,7 +96,12 @@ def _splits(
     train, record = data.train, graph.record or data.record
     drawn = np.random.default_rng(seed).permutation(len(train))
     if len(drawn) <= images:
-        raise SpecError("no image is left to measure on", got=images, expected=f"< {len(drawn)}")
+        raise SpecError(
+            "no image is left to measure on",
+            where="--images",
+            got=images,
+            expected=f"< {len(drawn)}",
+        )
     parts = (drawn[:images], drawn[images : images + trials])
     return [(record.normalise(train.pixels[part]), train.labels[part]) for part in parts]
 

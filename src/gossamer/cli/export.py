@@ -35,11 +35,14 @@ def export(
     from gossamer.cli.output import print_json
     from gossamer.cli.progress import track_file
     from gossamer.errors import SpecError
+    from gossamer.replacing import check_target
 
-    if profile is not None and out.suffix == ".onnx":
+    check_target(out, ".goss", ".onnx")
+    is_onnx = out.suffix.lower() == ".onnx"
+    if profile is not None and is_onnx:
         raise SpecError("only .goss files have a profile", where=out, got=profile)
     graph = load_graph(network, weights)
-    if out.suffix == ".onnx":
+    if is_onnx:
         from gossamer.graph.to_onnx import save_onnx
 
         save_onnx(graph, out)

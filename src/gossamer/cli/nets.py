@@ -41,12 +41,13 @@ def nets(
 def _show(name: str, out: Path, as_json: bool) -> None:
     from gossamer.cli.output import print_json, print_table
     from gossamer.cli.progress import track
+    from gossamer.replacing import check_target
     from gossamer.report.connectivity import draw_connectivity
     from gossamer.report.layers import layer_table
-    from gossamer.report.networks import NetworkView, check_picture_path, untrained_graph
+    from gossamer.report.networks import NetworkView, untrained_graph
     from gossamer.report.page import write_page
 
-    check_picture_path(out)
+    check_target(out, ".svg")
     with track(f"tracing {name}", 2) as advance:
         graph = untrained_graph(name)
         advance()

@@ -45,11 +45,11 @@ def sensitivity(
     from gossamer.cli.output import print_json, print_table
     from gossamer.cli.progress import track
     from gossamer.compress.sensitivity import measure_sensitivity
-    from gossamer.report.networks import check_picture_path
+    from gossamer.replacing import check_target
     from gossamer.report.page import write_page
     from gossamer.report.sensitivity import draw_sensitivity, sensitivity_table
 
-    check_picture_path(out)
+    check_target(out, ".svg")
     asked = _numbers(split_names(levels))
     file = load_network(network, weights)
     examples = load_named_data(data)

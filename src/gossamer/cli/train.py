@@ -35,8 +35,10 @@ def train(
     from gossamer.cli.network_file import NetworkFile, save_network
     from gossamer.cli.output import print_json
     from gossamer.cli.recipe_file import read_json
+    from gossamer.replacing import check_target
     from gossamer.train.recipe import Recipe
 
+    check_target(out, ".safetensors")
     how = Recipe.from_dict(read_json(recipe)) if recipe else Recipe()
     how = replace(how, seed=seed, epochs=how.epochs if epochs is None else epochs)
     examples = load_named_data(data)

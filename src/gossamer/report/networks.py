@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from gossamer.errors import SpecError
 from gossamer.graph.counting import GraphCount, count
 from gossamer.graph.graph import Graph
 from gossamer.nets.registry import NETWORKS
@@ -56,14 +54,6 @@ def untrained_graph(name: str) -> Graph:
 
     example = np.zeros((1, *NETWORKS[name].input_shape), np.float32)
     return from_torch(create_model(name), example, name=name)
-
-
-def check_picture_path(path: Path) -> None:
-    """Raise SpecError unless a picture can be written there: .svg, in a folder that exists."""
-    if path.suffix != ".svg":
-        raise SpecError("the picture is an SVG file", where=path, expected="NAME.svg")
-    if not path.parent.is_dir():
-        raise SpecError("no such folder", where=path.parent)
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from gossamer.compile.compile import compile
 from gossamer.compress.compress import compress
 from gossamer.graph import Graph
 from gossamer.graph.counting import count
+from gossamer.replacing import check_target
 from gossamer.train.data import Data, load_data
 
 if TYPE_CHECKING:
@@ -70,11 +71,14 @@ def run_demo(out: Path, *, seed: int = 0, say: Say = lambda line: None) -> DemoR
         say: called with one line before each step.
 
     Raises:
+        SpecError: if nothing can be written to the folder, or there is no such seed.
         VerificationError: if a step changed what the network computes.
     """
     start = perf_counter()
+    data = load_data("digits", seed=seed)
     out.mkdir(parents=True, exist_ok=True)
-    bench = Bench(load_data("digits", seed=seed), seed, out, say)
+    check_target(out / "demo.html")
+    bench = Bench(data, seed, out, say)
     # One thread: networks this small gain little from two, and the result depends on the number.
     with torch_threads(1):
         outcomes = tuple(_run_network(bench, name, stem) for name, stem in NETWORKS.items())

@@ -52,9 +52,11 @@ def code_to_size(
         SpecError: if no file of it is that small, or even the finest is smaller.
     """
     small: list[Coded] = []
+    sizes: list[int] = []
 
     def is_small(price: float) -> bool:
         made = _coded(approximation, price, progress)
+        sizes.append(made.size_bytes)
         if made.size_bytes <= size_bytes:
             small.append(made)
         return made.size_bytes <= size_bytes
@@ -62,7 +64,15 @@ def code_to_size(
     def is_near() -> bool:
         return any(made.size_bytes >= (1 - _SIZE_TOLERANCE) * size_bytes for made in small)
 
-    narrow(is_small, first_price(approximation), done=is_near, what=f"{size_bytes} bytes")
+    try:
+        narrow(is_small, first_price(approximation), done=is_near)
+    except SpecError:
+        raise SpecError(
+            "no file of this network is near that size",
+            got=f"{size_bytes:,} bytes",
+            expected=f"≤ {max(sizes):,}" if small else f"≥ {min(sizes):,}",
+            hint="`gossamer export` keeps the weights as they are" if small else None,
+        ) from None
     return max(small, key=lambda made: made.size_bytes)
 
 
