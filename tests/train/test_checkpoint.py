@@ -57,7 +57,7 @@ def test_every_truncation_is_a_named_error(tmp_path):
     whole = path.read_bytes()
     for length in range(len(whole)):
         path.write_bytes(whole[:length])
-        with pytest.raises(DataError, match="not a checkpoint"):
+        with pytest.raises(DataError, match="not a safetensors file"):
             read_tensors(path)
 
 
@@ -71,6 +71,19 @@ def test_missing_foreign_and_unlike(tmp_path):
     save_checkpoint(tmp_path / "a", Checkpoint(Recipe(), ()), model, optimiser)
     with pytest.raises(DataError, match="another network"):
         load_checkpoint(tmp_path / "a", *trained("sgd", width=5))
-    write_tensors(tmp_path / "b", {}, {"recipe": {"epochs": "many"}})
+    write_tensors(tmp_path / "b", {}, {"recipe": {"epochs": "many"}, "history": []})
     with pytest.raises(DataError, match="another network"):
         load_checkpoint(tmp_path / "b", model, optimiser)
+
+
+def test_a_file_is_as_open_to_others_as_any_and_a_refusal_names_it(tmp_path):
+    path = tmp_path / "a.safetensors"
+    write_tensors(path, {"x": torch.ones(1)}, {})
+    (tmp_path / "other").touch()
+    assert path.stat().st_mode == (tmp_path / "other").stat().st_mode
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(OSError, match="folder'"):
+        write_tensors(tmp_path / "folder", {"x": torch.ones(1)}, {})
+    with pytest.raises(DataError, match=r"cannot be read .*directory"):
+        read_tensors(tmp_path / "folder")
+    assert {item.name for item in tmp_path.iterdir()} == {"a.safetensors", "other", "folder"}

@@ -6,19 +6,20 @@ the network is named beside it; where only its graph is asked for, so will a .go
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from reprlib import repr as short_repr
 from typing import TYPE_CHECKING, Any
 
-from gossamer.errors import DataError, MissingDependencyError, SpecError
+from gossamer.errors import DataError, SpecError
 from gossamer.images import InputRecord
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from gossamer.graph import Graph
+
+_GRAPHS = (".goss", ".onnx")
 
 
 @dataclass(frozen=True)
@@ -81,8 +82,19 @@ def load_network(name_or_path: str, weights: str | Path | None = None) -> Networ
     from gossamer.compress.quantise.layers import restore_layers
     from gossamer.compress.widths import resize
     from gossamer.nets.create import create_model
+    from gossamer.nets.registry import NETWORKS
 
     name, path = (None, name_or_path) if weights is None else (name_or_path, weights)
+    if name is None and path in NETWORKS and not Path(path).exists():
+        raise SpecError(
+            "this is a network without weights", where=path, hint="give their file, too"
+        )
+    if Path(path).suffix.lower() in _GRAPHS:
+        raise SpecError(
+            "this file holds a graph, not a network to change",
+            where=path,
+            expected="a safetensors file, as `gossamer train` and `compress` write it",
+        )
     tensors, notes = _read(path)
     network = _agree(name, notes.get("network"), path)
     options = dict(notes.get("options") or {})
@@ -100,7 +112,7 @@ def load_network(name_or_path: str, weights: str | Path | None = None) -> Networ
     except RuntimeError as error:
         reason = str(error).splitlines()[-1].strip()
         raise DataError(
-            f"weights of another network than {network}", where=path, got=reason
+            f"weights of another network than {network}", where=path, got=short_repr(reason)
         ) from None
     return NetworkFile(network, model.eval(), options, record)
 
@@ -113,10 +125,15 @@ def load_graph(name_or_path: str, weights: str | Path | None = None) -> Graph:
     """
     import gossamer
 
-    if weights is None and Path(name_or_path).suffix.lower() in (".goss", ".onnx"):
+    path = name_or_path if weights is None else weights
+    if Path(path).suffix.lower() in _GRAPHS:
         from gossamer.cli.progress import load_tracked
 
-        return load_tracked(name_or_path)
+        if weights is not None:
+            raise SpecError(
+                "the file says which network it is", where=path, hint="leave out the name"
+            )
+        return load_tracked(path)
     file = load_network(name_or_path, weights)
     return gossamer.export(file.model, file.example(), record=file.record, name=file.network)
 
@@ -133,20 +150,9 @@ def _agree(given: str | None, noted: str | None, path: str | Path) -> str:
 
 def _read(path: str | Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the tensors and the notes of a safetensors file."""
-    try:
-        from safetensors import SafetensorError, safe_open
-    except ImportError:
-        raise MissingDependencyError(
-            "safetensors is not installed", hint="pip install 'gossamer[train]'"
-        ) from None
-    try:
-        with safe_open(path, framework="pt") as file:
-            notes = json.loads((file.metadata() or {}).get("gossamer", "{}"))
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    except FileNotFoundError:
-        raise DataError("no such file", where=path) from None
-    except (SafetensorError, OSError, ValueError) as error:
-        raise DataError("not a safetensors file", where=path, got=error) from None
+    from gossamer.train.checkpoint import read_tensors
+
+    tensors, notes = read_tensors(path)
     match notes:
         case {"options": options} if not isinstance(options, dict):
             pass

@@ -127,7 +127,8 @@ def read_bytes(path: Path, limits: Limits) -> bytes:
         if path.is_dir():
             raise FormatError("this is a directory", where=path, expected="a .goss file")
         if not path.is_file():
-            raise FormatError("no such file", where=path)
+            problem = "this is not a file" if path.exists() else "no such file"
+            raise FormatError(problem, where=path)
         with path.open("rb") as file:
             data = file.read(limits.file_bytes + 1)
     except OSError as error:

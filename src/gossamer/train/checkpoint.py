@@ -11,9 +11,11 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from reprlib import repr as short_repr
+from typing import Any
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn, optim
 
 from gossamer.errors import DataError
@@ -46,23 +48,31 @@ def write_tensors(
     path.parent.mkdir(parents=True, exist_ok=True)
     copies = {key: value.detach().cpu().clone().contiguous() for key, value in tensors.items()}
     with replacing(path) as partial:
-        save_file(copies, partial, metadata={"gossamer": json.dumps(notes)})
+        # Not by the library's own name: it has no OSError, and shuts the file to other users.
+        partial.write_bytes(save(copies, {"gossamer": json.dumps(notes)}))
 
 
-def read_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict]:
-    """Read what `write_tensors` wrote.
+def read_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read a safetensors file, and the notes that `write_tensors` put into it, empty without.
 
     Raises:
-        DataError: if the file is missing, damaged, or was not written by `write_tensors`.
+        DataError: if the file is missing, cannot be read, or is not safetensors.
     """
     try:
+        with Path(path).open("rb"):  # safetensors itself takes folders and locked files for others
+            pass
         with safe_open(path, framework="pt") as file:
-            notes = json.loads((file.metadata() or {})["gossamer"])
-            return {key: file.get_tensor(key) for key in file.keys()}, notes  # noqa: SIM118
+            notes = json.loads((file.metadata() or {}).get("gossamer", "{}"))
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     except FileNotFoundError:
         raise DataError("no such file", where=path) from None
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
-        raise DataError("not a checkpoint of gossamer", where=path, got=error) from None
+    except (SafetensorError, ValueError) as error:
+        raise DataError("not a safetensors file", where=path, got=error) from None
+    except OSError as error:
+        raise DataError("the file cannot be read", where=path, got=error.strerror) from None
+    if not isinstance(notes, dict):
+        raise DataError("its notes are not those of a network", where=path, got=short_repr(notes))
+    return tensors, notes
 
 
 def save_checkpoint(
@@ -96,6 +106,8 @@ def load_checkpoint(
         DataError: if the file cannot be read or belongs to another network.
     """
     tensors, notes = read_tensors(path)
+    if not {"recipe", "history"} <= set(notes):
+        raise DataError("not a checkpoint of gossamer", where=path)
     weights = _part(tensors, _MODEL)
     try:
         recipe = Recipe.from_dict(notes["recipe"])
@@ -105,7 +117,12 @@ def load_checkpoint(
             if isinstance(call, Stateful):
                 call.load_state_dict(_part(tensors, f"{_AFTER}{number}."))
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise DataError("the checkpoint is of another network", where=path, got=error) from None
+        raise DataError(
+            "the checkpoint is of another network",
+            where=path,
+            got=short_repr(str(error)),
+            hint="remove it, or train without resume",
+        ) from None
     parameters = dict(model.named_parameters())
     for label, value in _part(tensors, _OPTIMISER).items():
         name, key = label.rsplit(".", 1)
