@@ -86,6 +86,7 @@ def test_progress_is_told(small_parent, small_data, small_example):
         ({"images": 0}, SpecError, "images out of range"),
         ({"levels": (1.0,)}, SpecError, "level out of range"),
         ({"over": "bits", "levels": (4.5,)}, SpecError, "level out of range"),
+        ({"over": "bits", "criterion": "taylor"}, SpecError, "a criterion is for sparsity"),
         ({"criterion": "beauty"}, UnknownNameError, "unknown criterion"),
     ],
 )

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from gossamer.errors import DataError, SpecError
+from gossamer.errors import DataError, ShapeError, SpecError
 from gossamer.images import InputRecord
 from gossamer.train.data import Data, Split
 from gossamer.train.fit import fit
@@ -146,8 +146,13 @@ def test_refuses_to_resume_wrongly(data, tmp_path):
     with pytest.raises(SpecError, match="nothing to resume from"):
         fit(network(), data, RECIPE, resume=True)
     fit(network(), data, RECIPE, checkpoint=path)
-    with pytest.raises(SpecError, match="another recipe"):
+    with pytest.raises(SpecError, match=r"got \{'epochs': 4\}, expected \{'epochs': 9\}"):
         fit(network(), data, replace(RECIPE, epochs=9), checkpoint=path, resume=True)
+
+
+def test_refuses_data_of_another_shape(data):
+    with pytest.raises(ShapeError, match="does not take the pictures"):
+        fit(nn.Conv2d(3, 10, 1), data, RECIPE)
 
 
 def test_divergence_is_named(data):

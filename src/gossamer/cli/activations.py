@@ -38,9 +38,12 @@ def activations(
     from gossamer.cli.output import print_json, print_table
     from gossamer.compress.neurons.measure import measure_activations
     from gossamer.report.table import Table
+    from gossamer.train.fits import check_fits
 
     file = load_network(network, weights)
-    test = load_named_data(data).test
+    examples = load_named_data(data)
+    check_fits(file.model, examples)
+    test = examples.test
     starts = range(0, min(images, len(test)), 64)
     report = measure_activations(
         file.model,

@@ -23,6 +23,7 @@ from gossamer.errors import PassError
 from gossamer.graph.export import export
 from gossamer.train.data import Data
 from gossamer.train.evaluate import accuracy
+from gossamer.train.fits import check_fits
 from gossamer.train.history import EpochRecord
 from gossamer.train.options import options_to_dict
 from gossamer.train.recipe import Recipe
@@ -93,6 +94,7 @@ def compress(
         SpecError: if the recipe is not usable.
         UnknownNameError: if there is no recipe or pass of that name.
         DataError: if the recipe's file cannot be read.
+        ShapeError: if the network does not take the pictures of the data, or has too few classes.
         UnsupportedOperatorError: naming the operator that the graph does not have.
         VerificationError: if the graph does not compute what the network does.
 
@@ -110,6 +112,8 @@ def compress(
     model = deepcopy(model).cpu().eval()
     model = model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     check_network(model)
+    if data is not None:
+        check_fits(model, data)
     parent = deepcopy(model).requires_grad_(False)
     context = Context(
         example_inputs, data, seed, progress, time_ms, parent=parent, on_epoch=on_epoch

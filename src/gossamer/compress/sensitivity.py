@@ -26,6 +26,7 @@ from gossamer.compress.quantise.grid import channel_scales, to_grid
 from gossamer.errors import SpecError
 from gossamer.train.data import Data, Split
 from gossamer.train.evaluate import accuracy
+from gossamer.train.fits import check_fits
 
 LEVELS: Mapping[str, tuple[float, ...]] = {
     "sparsity": (0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98),
@@ -119,6 +120,7 @@ def measure_sensitivity(
 
     Raises:
         SpecError: if an option is out of range.
+        ShapeError: if the network does not take the pictures of the data, or has too few classes.
         UnknownNameError: if there is no such criterion.
         PassError: if the network has no layer with weights.
 
@@ -131,6 +133,11 @@ def measure_sensitivity(
         (('stem.conv',), 2)
     """
     levels = _checked(over, levels, images)
+    if over != "sparsity" and criterion != "magnitude":
+        raise SpecError(
+            "a criterion is for sparsity", where=_WHERE, got=f"{criterion}, measured over {over}"
+        )
+    check_fits(model, data)
     model = deepcopy(model).cpu().eval()
     test = _some(data.test, images, seed)
     if over == "sparsity":

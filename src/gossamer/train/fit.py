@@ -16,6 +16,7 @@ from gossamer.errors import DataError, SpecError
 from gossamer.train.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from gossamer.train.data import Data
 from gossamer.train.evaluate import accuracy
+from gossamer.train.fits import check_fits
 from gossamer.train.history import EpochRecord
 from gossamer.train.loss import classification_loss, distillation_loss
 from gossamer.train.progress import track
@@ -64,6 +65,7 @@ def fit(
         SpecError: if `resume` is asked without a file, the checkpoint follows another recipe, the
             recipe distils and there is no teacher, or the processes do not divide the batch.
         DataError: if the checkpoint cannot be read, or the loss is not finite.
+        ShapeError: if the network does not take the pictures, or has too few classes.
 
     Examples:
         >>> from gossamer.nets.create import create_model
@@ -79,6 +81,7 @@ def fit(
         raise SpecError("nothing to resume from", hint="give the checkpoint file")
     if recipe.distil and teacher is None:
         raise SpecError("distillation needs a teacher", where="recipe: distil", got=recipe.distil)
+    check_fits(model, data)
     on_epoch = on_epoch or (lambda record: None)
     loop = _Loop(model, data, recipe, tuple(after_step), tuple(penalties), teacher)
     history = loop.restore(Path(checkpoint)) if resume and checkpoint else ()
@@ -141,7 +144,15 @@ class _Loop:
             return ()
         state = load_checkpoint(path, self.model, self.optimiser, self.after_step)
         if state.recipe != self.recipe:
-            raise SpecError("the checkpoint follows another recipe", where=path, got=state.recipe)
+            asked, found = self.recipe.to_dict(), state.recipe.to_dict()
+            other = [name for name in asked if asked[name] != found[name]]
+            raise SpecError(
+                "the checkpoint follows another recipe",
+                where=path,
+                got={name: found[name] for name in other},
+                expected={name: asked[name] for name in other},
+                hint="resume with that recipe, or train without resume",
+            )
         return state.history
 
     def run_epoch(self, epoch: int) -> EpochRecord:
