@@ -6,7 +6,7 @@ entry is first asked for, so that listing names costs nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from importlib import import_module
 from types import MappingProxyType
@@ -15,6 +15,23 @@ from typing import Any
 from gossamer.errors import UnknownNameError
 
 _NAMES_SHOWN = 12
+
+
+def unknown_name(kind: str, name: object, known: Iterable[str]) -> UnknownNameError:
+    """Return the error for a name that is not known: it says the nearest ones, or all if few.
+
+    Examples:
+        >>> print(unknown_name("colour", "gren", ["red", "green"]))
+        unknown colour 'gren'; did you mean 'green'?
+    """
+    names = list(known)
+    if near := get_close_matches(str(name), names, n=3, cutoff=0.5):
+        hint = f"did you mean {' or '.join(repr(n) for n in near)}?"
+    else:
+        rest = len(names) - _NAMES_SHOWN
+        hint = "known: " + ", ".join(names[:_NAMES_SHOWN])
+        hint += f" and {rest} more" if rest > 0 else ""
+    return UnknownNameError(f"unknown {kind} {name!r}", hint=hint)
 
 
 class Registry(Mapping[str, Any]):
@@ -42,18 +59,9 @@ class Registry(Mapping[str, Any]):
 
     def __getitem__(self, name: str) -> Any:
         if name not in self._targets:
-            near = get_close_matches(str(name), self._targets, n=3, cutoff=0.5)
-            known = " or ".join(repr(n) for n in near)
-            hint = f"did you mean {known}?" if near else f"known: {self._listing()}"
-            raise UnknownNameError(f"unknown {self.kind} {name!r}", hint=hint)
+            raise unknown_name(self.kind, name, self._targets)
         module, attribute = self._targets[name].split(":")
         return getattr(import_module(module), attribute)
-
-    def _listing(self) -> str:
-        """Return the names, not all of them where there are many."""
-        shown = ", ".join(list(self._targets)[:_NAMES_SHOWN])
-        rest = len(self._targets) - _NAMES_SHOWN
-        return f"{shown} and {rest} more" if rest > 0 else shown
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._targets)

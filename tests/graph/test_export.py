@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import gossamer as gs
-from gossamer.errors import ShapeError, SpecError, VerificationError
+from gossamer.errors import GraphError, ShapeError, SpecError, VerificationError
 from gossamer.graph import Dense, Graph, interpret
 from gossamer.graph import export as export_module
 from gossamer.graph.export import export
@@ -129,6 +130,12 @@ def test_an_example_of_zeros_does_not_hide_a_difference(monkeypatch: pytest.Monk
     monkeypatch.setattr(INTERPRETER, "MEANING", {**MEANING, Activation: broken})
     with pytest.raises(VerificationError):
         export(nn.ReLU(), torch.zeros(1, 3, 4, 4))
+
+
+@pytest.mark.parametrize("model", [None, nn.ReLU, "net"])
+def test_what_is_not_a_module(model: Any) -> None:
+    with pytest.raises(GraphError, match="not a module"):
+        export(model, torch.zeros(1, 3, 4, 4))
 
 
 def test_an_example_that_the_module_refuses() -> None:

@@ -16,6 +16,18 @@ def test_counts_must_be_positive_integers(option, value):
         create_model("digits-plain", **{option: value})
 
 
+@pytest.mark.parametrize("seed", [10**30, "a", None, 1.5])
+def test_seeds_are_integers(seed):
+    with pytest.raises(SpecError, match="seed"):
+        create_model("digits-plain", seed=seed)
+
+
+@pytest.mark.parametrize("name", [None, 3])
+def test_names_are_text(name):
+    with pytest.raises(UnknownNameError, match="unknown network"):
+        create_model(name)
+
+
 def test_unknown_option_lists_the_known_ones():
     with pytest.raises(SpecError, match=r"unexpected.*'depht'.*'width'"):
         create_model("digits-plain", depht=3)

@@ -31,6 +31,15 @@ def test_refuses(data):
         Recipe.from_dict(data)
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("epochs", "3"), ("epochs", 1.5), ("epochs", True), ("seed", None), ("learning_rate", "0.1")],
+)
+def test_refuses_other_types(field, value):
+    with pytest.raises(SpecError, match=f"recipe: {field}"):
+        Recipe(**{field: value})
+
+
 @pytest.mark.parametrize("field", ["optimiser", "schedule", "augment", "precision"])
 def test_refuses_unknown_names(field):
     with pytest.raises(UnknownNameError, match="'nothing'"):

@@ -9,7 +9,8 @@ from typing import Any
 
 from gossamer.compress.contract import Pass
 from gossamer.compress.registry import PASSES
-from gossamer.errors import DataError, MissingDependencyError, SpecError, UnknownNameError
+from gossamer.errors import DataError, MissingDependencyError, SpecError
+from gossamer.registry import unknown_name
 from gossamer.train.options import options_from_dict, options_to_dict
 
 Recipe = tuple[Pass, ...]
@@ -36,14 +37,15 @@ def load_recipe(source: str | Path | Mapping[str, Any] | Sequence[Pass]) -> Reci
         return recipe_from_dict(source)
     if not isinstance(source, (str, Path)):
         return tuple(source)
-    if Path(source).suffix in (".yaml", ".yml"):
+    if Path(source).suffix.lower() in (".yaml", ".yml"):
         try:
             return recipe_from_text(Path(source).read_text("utf-8"))
         except (OSError, UnicodeDecodeError) as error:
             raise DataError("cannot read the recipe", where=source, got=error) from None
     if str(source) not in shipped_recipes():
-        hint = f"known: {', '.join(shipped_recipes())}, or the path of a .yaml file"
-        raise UnknownNameError(f"unknown recipe {str(source)!r}", hint=hint)
+        error = unknown_name("recipe", str(source), shipped_recipes())
+        error.expected = "a recipe of the package, or a .yaml file"
+        raise error
     return recipe_from_text((_SHIPPED / f"{source}.yaml").read_text("utf-8"))
 
 

@@ -48,6 +48,8 @@ def create_model(
     for label, value in (("num_classes", num_classes), ("in_channels", in_channels)):
         if value is not None and (not isinstance(value, int) or value < 1):
             raise SpecError(f"{label} must be a positive integer", where=name, got=value)
+    if not isinstance(seed, int) or not -(2**63) <= seed < 2**64:
+        raise SpecError("the seed is not an integer of 64 bits", where=name, got=seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         if is_external(name):

@@ -19,7 +19,7 @@ def is_external(name: str) -> bool:
         >>> is_external("timm:resnet18"), is_external("resnet-18")
         (True, False)
     """
-    return ":" in name and name.partition(":")[0] in _LIBRARIES
+    return isinstance(name, str) and ":" in name and name.partition(":")[0] in _LIBRARIES
 
 
 def create_external(

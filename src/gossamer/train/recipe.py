@@ -82,7 +82,11 @@ class Recipe:
     def __post_init__(self) -> None:
         for name, (low, high) in _RANGES.items():
             value = getattr(self, name)
-            if not low <= value <= high or value == inf:
+            whole = isinstance(getattr(type(self), name), int)
+            number = isinstance(value, int if whole else int | float)
+            if not (
+                number and not isinstance(value, bool) and low <= value <= high and value != inf
+            ):
                 raise SpecError(
                     "out of range", where=f"recipe: {name}", got=value, expected=f"{low}…{high}"
                 )

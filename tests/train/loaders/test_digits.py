@@ -1,6 +1,14 @@
 import numpy as np
+import pytest
 
+from gossamer.errors import SpecError
 from gossamer.train.loaders.digits import load
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32, 1.5, "a", None])
+def test_refuses_seeds(seed):
+    with pytest.raises(SpecError, match="digits: seed"):
+        load(seed=seed)
 
 
 def test_stratified_disjoint_and_seeded():

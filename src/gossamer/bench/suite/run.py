@@ -14,7 +14,8 @@ from gossamer.bench.suite.cap import CAPS
 from gossamer.bench.suite.measure import Conditions
 from gossamer.bench.suite.result import Result, read_results, write_results
 from gossamer.bench.suite.row import RIVALS, Row
-from gossamer.errors import SpecError, UnknownNameError
+from gossamer.errors import SpecError
+from gossamer.registry import unknown_name
 
 ALL_RIVALS = tuple(name for names in RIVALS.values() for name in names)
 RESULTS_FILE = "suite.jsonl"
@@ -45,7 +46,10 @@ class SuiteOptions:
 
     def __post_init__(self) -> None:
         if not self.threads or min(self.threads) < 1 or self.rounds < 1 or self.limit_s <= 0:
-            raise SpecError("the suite needs threads ≥ 1, rounds ≥ 1 and some time", got=self)
+            raise SpecError(
+                "the suite needs threads ≥ 1, rounds ≥ 1 and some time",
+                got=f"threads {self.threads}, {self.rounds} rounds, {self.limit_s} s",
+            )
         if self.isa not in CAPS:
             raise SpecError("unknown instruction set", got=self.isa, expected=" or ".join(CAPS))
         for name in self.engines:
@@ -64,9 +68,7 @@ def select_rows(rows: Sequence[Row], networks: Sequence[str]) -> list[Row]:
     known = dict.fromkeys(row.network for row in rows)
     for name in networks:
         if name not in known:
-            raise UnknownNameError(
-                f"the suite has no network {name!r}", hint=f"known: {', '.join(known)}"
-            )
+            raise unknown_name("network of the suite", name, known)
     return [row for row in rows if not networks or row.network in networks]
 
 

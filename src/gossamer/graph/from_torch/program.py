@@ -23,8 +23,11 @@ def frozen_copy(model: nn.Module) -> nn.Module:
     """Return a copy in evaluation mode, float32 on the CPU; the module itself stays as it is.
 
     Raises:
-        GraphError: if the module cannot be copied.
+        GraphError: if it is not a module, or cannot be copied.
     """
+    if not isinstance(model, nn.Module):
+        got = getattr(model, "__name__", type(model).__name__)
+        raise GraphError("not a module", got=got, expected="an object of torch.nn.Module")
     try:
         duplicate = copy.deepcopy(model)
     except Exception as error:

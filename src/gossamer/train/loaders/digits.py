@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from gossamer.errors import SpecError
 from gossamer.images import InputRecord
 from gossamer.train.data import Data, Split, mean_and_deviation
 
@@ -16,12 +17,17 @@ def load(seed: int = 0) -> Data:
     The 17 grey levels 0…16 are spread over 0…255.
 
     Args:
-        seed: of the draw.
+        seed: of the draw, an integer from 0 to 2³² − 1.
+
+    Raises:
+        SpecError: if the seed is not an integer from 0 to 2³² − 1.
 
     Examples:
         >>> load().train.pixels.shape
         (1437, 8, 8, 1)
     """
+    if type(seed) is not int or not 0 <= seed < 2**32:
+        raise SpecError("out of range", where="digits: seed", got=seed, expected=f"0…{2**32 - 1}")
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split
 
