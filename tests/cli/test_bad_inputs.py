@@ -25,6 +25,7 @@ def folder(tmp_path, net, picture):
     np.save(tmp_path / "channels.npy", np.zeros((1, 3, 6, 6)))
     np.save(tmp_path / "size.npy", np.zeros((1, 1, 7, 6)))
     np.save(tmp_path / "axes.npy", np.zeros((6, 6)))
+    np.save(tmp_path / "huge.npy", np.full((1, 1, 6, 6), 1e300))
     np.save(tmp_path / "none.npy", np.zeros((0, 1, 6, 6)))
     np.save(tmp_path / "words.npy", np.array(["a", "b"]))
     np.save(tmp_path / "objects.npy", np.array([{}], object), allow_pickle=True)
@@ -32,6 +33,7 @@ def folder(tmp_path, net, picture):
     (tmp_path / "archive.npz").rename(tmp_path / "archive.npy")
     save_file({"x": torch.zeros(1)}, tmp_path / "other.safetensors")
     save_file(create_model("digits-plain").state_dict(), tmp_path / "nameless.safetensors")
+    save_file(create_model("squeezenet-1.0").state_dict(), tmp_path / "large.safetensors")
     return tmp_path
 
 
@@ -54,6 +56,7 @@ def folder(tmp_path, net, picture):
         ("run tiny.goss size.npy", "size.npy"),
         ("run tiny.goss axes.npy", "axes.npy"),
         ("run tiny.goss none.npy", "none.npy"),
+        ("run tiny.goss huge.npy", "huge.npy: the network's output is not finite"),
         ("run tiny.goss words.npy", "array of numbers"),
         ("run tiny.goss objects.npy", "not a .npy array"),
         ("run tiny.goss archive.npy", "array of numbers"),
@@ -81,7 +84,29 @@ def folder(tmp_path, net, picture):
         ("export digits-igc nameless.safetensors", "another network"),
         ("export digits-plain nameless.safetensors --out absent/net.goss", "absent"),
         ("export digits-plain nameless.safetensors --out absent/net.onnx", "absent"),
+        ("export nameless.safetensors --out nameless.safetensors", "NAME.goss or NAME.onnx"),
+        ("export tiny.goss --out .", "NAME.goss"),
+        ("export digits-plain tiny.goss", "leave out the name"),
+        ("export channels.npy", "not a safetensors file"),
+        ("compress . --recipe one-shot", "directory"),
+        ("compress digits-plain", "without weights"),
+        ("compress tiny.goss", "a graph"),
+        ("compress digits-plain nameless.safetensors --out tiny.goss", "NAME.safetensors"),
+        ("compress digits-plain nameless.safetensors --out nameless.safetensors", "replace"),
+        ("compress digits-plain nameless.safetensors --recipe one-shto", "did you mean 'one-shot'"),
+        ("train digits-plain --out .", "NAME.safetensors"),
+        ("train digits-plain --out absent/plain.safetensors", "no such folder"),
+        ("train digits-plain --recipe .", "directory"),
+        ("train digits-plain --seed -1", "--seed"),
+        ("train squeezenet-1.0", "does not take the pictures"),
+        ("activations squeezenet-1.0 large.safetensors", "does not take the pictures"),
+        ("bench tiny.goss --out .", "not a file"),
+        ("bench tiny.goss --out /dev/null", "not a file"),
+        ("bench codec tiny.goss --against lzm", "did you mean 'lzma'"),
+        ("bench suite --networks resnet-5", "did you mean 'resnet-50'"),
+        ("bench suite --quick --rounds 9", "--rounds"),
         ("demo --out text.goss", "text.goss"),
+        ("demo --seed 4294967296", "seed"),
     ],
 )
 def test_bad_input_is_one_clear_line(gossamer_program, folder, command, says):

@@ -1,3 +1,5 @@
+import errno
+
 import pytest
 
 import gossamer
@@ -64,6 +66,20 @@ def test_too_little_memory_is_one_line_and_status_2(gossamer_program, monkeypatc
     monkeypatch.setattr("gossamer.cli.output.print_table", exhaust)
     done = gossamer_program("nets")
     assert (done.status, done.err) == (2, "gossamer: there is not enough memory for this\n")
+
+
+def test_a_full_disk_is_one_line_and_status_2(gossamer_program, monkeypatch):
+    def fill(*_args, **_options):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("gossamer.cli.output.print_table", fill)
+    done = gossamer_program("nets")
+    assert (done.status, done.err) == (2, "gossamer: the output: No space left on device\n")
+
+
+def test_without_standard_output_nothing_is_said(monkeypatch):
+    monkeypatch.setattr("sys.stdout", None)
+    assert program.main(["nets"]) == 0
 
 
 def test_our_own_bugs_are_not_hidden(monkeypatch):

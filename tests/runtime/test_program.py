@@ -56,6 +56,12 @@ def test_wrong_shapes_say_what_is_expected(graph: Graph, shape: tuple[int, ...])
         program(np.zeros(shape, np.float32))
 
 
+def test_numbers_beyond_float32_are_infinities(graph: Graph) -> None:
+    with compile(graph) as program:
+        y = program(np.full((1, 4, 9, 9), 1e300))
+        np.testing.assert_array_equal(y, program(np.full((1, 4, 9, 9), np.inf)))
+
+
 @pytest.mark.parametrize("x", ["net", object(), [[1.0], [1.0, 2.0]], np.ones(1, complex)])
 def test_what_is_not_an_array_of_real_numbers_is_refused(graph: Graph, x: object) -> None:
     with compile(graph) as program, pytest.raises(DataError, match="not an array"):

@@ -40,6 +40,8 @@ def bench_codec(
     from gossamer.report.table import Table
 
     rivals = split_names(against) or list(RIVALS)
+    for name in rivals:
+        RIVALS[name]  # raises, with the nearest names, before anything is coded
     records = [measure_coding(path, rivals, list(CONTAINERS)) for path in nets]
     if as_json:
         print_json([asdict(record) for record in records])

@@ -9,7 +9,7 @@ import typer
 
 from gossamer.cli.options import Json
 
-_QUICK_ROUNDS = 5
+_ROUNDS, _QUICK_ROUNDS = 31, 5
 
 
 def bench_suite(
@@ -26,7 +26,9 @@ def bench_suite(
     isa: Annotated[
         str, typer.Option(help="Hold engines to an instruction set: host or avx2.")
     ] = "host",
-    rounds: Annotated[int, typer.Option(min=1, help="Samples of each engine.")] = 31,
+    rounds: Annotated[
+        int | None, typer.Option(min=1, help=f"Samples of each engine.  [default: {_ROUNDS}]")
+    ] = None,
     quick: Annotated[
         bool, typer.Option("--quick", help=f"Only {_QUICK_ROUNDS} rounds, for a first look.")
     ] = False,
@@ -49,13 +51,16 @@ def bench_suite(
     from gossamer.bench.suite.run import ALL_RIVALS, SuiteOptions, run_suite, select_rows
     from gossamer.cli.options import split_names
     from gossamer.cli.output import print_json, print_table
+    from gossamer.errors import SpecError
     from gossamer.report.page import write_page
     from gossamer.report.suite import missing_lines, suite_page, suite_tables
 
+    if quick and rounds:
+        raise SpecError("--quick says how many rounds", where="--rounds", got=rounds)
     options = SuiteOptions(
         threads=_numbers(split_names(threads) or ["1", "2"]),
         engines=tuple(split_names(against) or ALL_RIVALS),
-        rounds=_QUICK_ROUNDS if quick else rounds,
+        rounds=rounds or (_QUICK_ROUNDS if quick else _ROUNDS),
         isa=isa,
     )
     rows = select_rows(ROWS, split_names(networks))

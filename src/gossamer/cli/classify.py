@@ -53,7 +53,8 @@ def _read_array(path: Path) -> np.ndarray:
         raise DataError(
             "not an array of numbers", where=path, got=getattr(array, "dtype", "archive")
         )
-    return np.ascontiguousarray(array, np.float32)
+    with np.errstate(over="ignore"):  # what float32 does not hold is an infinity there
+        return np.ascontiguousarray(array, np.float32)
 
 
 def makes_probabilities(graph: Graph) -> bool:
@@ -62,7 +63,12 @@ def makes_probabilities(graph: Graph) -> bool:
 
 
 def classify(
-    outputs: np.ndarray, names: Sequence[str], top: int, *, probabilities: bool = False
+    outputs: np.ndarray,
+    names: Sequence[str],
+    top: int,
+    *,
+    probabilities: bool = False,
+    where: object = None,
 ) -> list[list[dict[str, Any]]]:
     """Return the `top` likeliest classes of each row, with the softmax of the row.
 
@@ -71,6 +77,7 @@ def classify(
         names: one a class, or empty to use the numbers.
         top: how many, ≥ 1.
         probabilities: whether the outputs are a softmax.
+        where: the input that they are of, for messages.
 
     Raises:
         DataError: if an output is infinite or not a number.
@@ -82,7 +89,9 @@ def classify(
     scores = outputs.reshape(len(outputs), -1).astype(np.float64)
     if not np.isfinite(scores).all():
         raise DataError(
-            "the network's output is not finite", hint="look for such numbers in the input"
+            "the network's output is not finite",
+            where=where,
+            hint="look for such numbers in the input",
         )
     powers = scores if probabilities else np.exp(scores - scores.max(axis=1, keepdims=True))
     softmax = powers / powers.sum(axis=1, keepdims=True)

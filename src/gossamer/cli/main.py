@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -26,6 +27,7 @@ from gossamer.cli.train import train
 from gossamer.errors import GossamerError, missing_dependency
 
 _INTERRUPTED = 130  # what a shell reports for Ctrl-C: 128 + SIGINT
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 # click.ClickException, wherever this version of typer keeps it.
 _CommandLineError: type[Exception] = typer.BadParameter.__mro__[2]  # type: ignore[assignment]
 
@@ -94,6 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         arguments = sys.argv[1:] if arguments is None else list(arguments)
         status = app(arguments or ["--help"], prog_name="gossamer", standalone_mode=False)
+        print(end="", flush=True)  # what cannot be written is said here, not when Python ends
     except _CommandLineError as error:
         return _complain(error.format_message())  # type: ignore[attr-defined]
     except GossamerError as error:
@@ -106,9 +109,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except MemoryError:
         return _complain("there is not enough memory for this")
     except OSError as error:
-        if error.filename is None:
+        if error.errno not in _FULL and error.filename is None:
             raise
-        return _complain(f"{error.filename}: {error.strerror}")
+        return _complain(f"{error.filename or 'the output'}: {error.strerror}")
     except (typer.Abort, KeyboardInterrupt):
         status = _INTERRUPTED
     if status == _INTERRUPTED:

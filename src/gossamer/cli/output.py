@@ -17,7 +17,7 @@ def print_json(data: Any) -> None:
 
 def print_table(table: Table) -> None:
     """Print a table: framed on a terminal, aligned text elsewhere."""
-    if sys.stdout.isatty():
+    if sys.stdout is not None and sys.stdout.isatty():
         from rich.console import Console
 
         Console().print(table.to_rich())

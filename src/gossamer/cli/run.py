@@ -40,7 +40,7 @@ def run(
             (f"{path}[{index}]" if len(array) > 1 else path, guesses)
             for path, array in arrays
             for index, guesses in enumerate(
-                classify(program(array), names, top, probabilities=done)
+                classify(program(array), names, top, probabilities=done, where=path)
             )
         ]
     if as_json:

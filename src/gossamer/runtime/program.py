@@ -167,4 +167,5 @@ def _real_numbers(x: object) -> np.ndarray:
         raise DataError("not an array", got=str(error)) from None
     if array.dtype.kind not in "fiub":
         raise DataError("not an array of real numbers", got=array.dtype)
-    return np.ascontiguousarray(array, np.float32)
+    with np.errstate(over="ignore"):  # what float32 does not hold is an infinity there
+        return np.ascontiguousarray(array, np.float32)
