@@ -112,10 +112,22 @@ def test_finished_passes_of_something_else_are_refused(
     run(seed=1, resume=False)
     path = tmp_path / "pass-0-gradual-prune.safetensors"
     path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(DataError, match="not a checkpoint"):
+    with pytest.raises(DataError, match="not a safetensors file"):
         run(seed=1)
     with pytest.raises(PassError, match="nothing to resume from"):
         run(checkpoint=None)
+
+
+def test_what_is_no_module_and_no_folder(small_parent, small_example, tmp_path):
+    with pytest.raises(PassError, match="not a module"):
+        compress(None, small_example, [])
+    (tmp_path / "file").touch()
+    with pytest.raises(PassError, match="need a folder"):
+        compress(small_parent, small_example, [], checkpoint=tmp_path / "file")
+
+
+def test_an_example_may_be_an_array(small_parent, small_example):
+    assert compress(small_parent, small_example.numpy(), []).ledger.entries == ()
 
 
 def test_all_passes_are_checked_before_the_first_starts(

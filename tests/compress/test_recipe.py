@@ -87,6 +87,15 @@ def test_unknown_names_and_missing_files(tmp_path):
         load_recipe(tmp_path / "bad.yaml")
 
 
+@pytest.mark.parametrize(
+    "source",
+    [None, 3, object(), ["prune"], [{"pass": "prune"}], [load_recipe], [type("P", (), {})]],
+)
+def test_what_is_no_recipe(source):
+    with pytest.raises(SpecError, match="not a"):
+        load_recipe(source)
+
+
 def test_an_impossible_number_is_the_passes_own_business(small_parent, small_example):
     from gossamer.compress.compress import compress
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from gossamer.errors import ShapeError
+from gossamer.errors import ShapeError, SpecError
 from gossamer.nets.create import create_model
 from gossamer.train.data import load_data
 from gossamer.train.fits import check_fits
@@ -24,6 +24,13 @@ def data():
 def test_what_does_not_fit_is_said(data, model, problem):
     with pytest.raises(ShapeError, match=problem):
         check_fits(model, data)
+
+
+def test_what_is_no_network_and_no_data(data):
+    with pytest.raises(SpecError, match="not a module"):
+        check_fits(None, data)
+    with pytest.raises(SpecError, match="load_data"):
+        check_fits(nn.Flatten(), "digits")
 
 
 def test_what_fits_stays_as_it_was(data):

@@ -29,9 +29,15 @@ def compress(
     ] = "digits",
     data: DataName = "digits",
     out: Annotated[Path, typer.Option(help="File to write.")] = Path("small.safetensors"),
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Keep what is finished in OUT.passes, and go on from there."),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Prune, share and retrain the weights of a network as a recipe says.
+
+    With --resume a compression that was interrupted goes on where it was, within a training, too.
 
     Example: `gossamer compress plain.safetensors --recipe digits --out small.safetensors`
     """
@@ -46,7 +52,10 @@ def compress(
     check_target(out, ".safetensors", source=weights or network)
     file = load_network(network, weights)
     examples = load_named_data(data)
-    result = run_recipe(file.model, file.example(), recipe, data=examples)
+    kept = out.with_name(out.name + ".passes") if resume else None
+    result = run_recipe(
+        file.model, file.example(), recipe, data=examples, checkpoint=kept, resume=resume
+    )
     save_network(out, replace(file, model=result.model, record=examples.record))
     if as_json:
         print_json({"network": file.network, "out": str(out), "ledger": result.ledger.to_dict()})

@@ -21,6 +21,7 @@ from gossamer.compress.recover import recover
 from gossamer.compress.resume import PassStore
 from gossamer.errors import PassError
 from gossamer.graph.export import export
+from gossamer.graph.from_torch import example_array
 from gossamer.train.data import Data
 from gossamer.train.evaluate import accuracy
 from gossamer.train.fits import check_fits
@@ -89,8 +90,9 @@ def compress(
         The model, and the ledger of what was asked and got.
 
     Raises:
-        PassError: if a pass cannot do what it is asked, a weight is not float32, not finite or
-            computed from others, or the checkpoint is not of this compression.
+        PassError: if a pass cannot do what it is asked, there is no module, a weight is not
+            float32, not finite or computed from others, or the checkpoint is not of this
+            compression or not a folder.
         SpecError: if the recipe is not usable.
         UnknownNameError: if there is no recipe or pass of that name.
         DataError: if the recipe's file cannot be read.
@@ -109,9 +111,10 @@ def compress(
         0.5
     """
     passes = load_recipe(recipe)
+    check_network(model)
+    example_inputs = torch.from_numpy(example_array(example_inputs))
     model = deepcopy(model).cpu().eval()
     model = model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-    check_network(model)
     if data is not None:
         check_fits(model, data)
     parent = deepcopy(model).requires_grad_(False)
@@ -126,6 +129,8 @@ def compress(
     if evaluate is None and data is not None:
         test = data.test
         evaluate = lambda model: accuracy(model, test)  # noqa: E731
+    if checkpoint is not None and Path(checkpoint).exists() and not Path(checkpoint).is_dir():
+        raise PassError("checkpoints need a folder, and this is a file", where=checkpoint)
     store = PassStore(Path(checkpoint), model, passes, seed) if checkpoint is not None else None
     entries = store.restore(model) if store is not None and resume else ()
     for index in range(len(entries), len(passes)):

@@ -83,6 +83,8 @@ def check_network(model: nn.Module) -> None:
         Traceback (most recent call last):
         gossamer.errors.PassError: weight: a parameter of another type (got torch.float64, ...
     """
+    if not isinstance(model, nn.Module):
+        raise PassError("not a module", got=model, expected="an object of torch.nn.Module")
     for name, parameter in model.named_parameters():
         if parameter.dtype != torch.float32:
             raise PassError(

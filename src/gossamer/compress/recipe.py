@@ -36,7 +36,7 @@ def load_recipe(source: str | Path | Mapping[str, Any] | Sequence[Pass]) -> Reci
     if isinstance(source, Mapping):
         return recipe_from_dict(source)
     if not isinstance(source, (str, Path)):
-        return tuple(source)
+        return _passes(source)
     if Path(source).suffix.lower() in (".yaml", ".yml"):
         try:
             return recipe_from_text(Path(source).read_text("utf-8"))
@@ -47,6 +47,21 @@ def load_recipe(source: str | Path | Mapping[str, Any] | Sequence[Pass]) -> Reci
         error.expected = "a recipe of the package, or a .yaml file"
         raise error
     return recipe_from_text((_SHIPPED / f"{source}.yaml").read_text("utf-8"))
+
+
+def _passes(source: object) -> Recipe:
+    """Return passes that are given as objects, or raise SpecError."""
+    if not isinstance(source, Sequence):
+        raise SpecError("not a recipe", got=source, expected="a name, a .yaml file or [pass, …]")
+    for index, step in enumerate(source):
+        if isinstance(step, type) or not hasattr(step, "apply"):
+            raise SpecError(
+                "not a pass",
+                where=f"pass {index}",
+                got=step,
+                hint="give objects such as Prune(sparsity=0.9), or {'passes': [{'pass': …}, …]}",
+            )
+    return tuple(source)
 
 
 def shipped_recipes() -> list[str]:

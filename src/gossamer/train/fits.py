@@ -8,18 +8,22 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from gossamer.errors import ShapeError
+from gossamer.errors import ShapeError, SpecError
 from gossamer.train.data import Data
 
 
 def check_fits(model: nn.Module, data: Data) -> None:
-    """Raise ShapeError unless a network takes the pictures of a data set and has its classes.
+    """Raise unless a network takes the pictures of a data set and has its classes.
 
     The network looks at one picture in evaluation mode; modes are restored.
 
     Args:
         model: from (N, C, H, W) to logits (N, classes).
         data: to be trained or measured on.
+
+    Raises:
+        SpecError: if that is no network, or no data.
+        ShapeError: if they do not fit together.
 
     Examples:
         >>> from gossamer.nets.create import create_model
@@ -28,6 +32,12 @@ def check_fits(model: nn.Module, data: Data) -> None:
         Traceback (most recent call last):
         gossamer.errors.ShapeError: the network has too few classes (got 3, expected 10)
     """
+    if not isinstance(model, nn.Module):
+        raise SpecError("not a module", got=model, expected="an object of torch.nn.Module")
+    if not isinstance(data, Data):
+        raise SpecError(
+            "not data", got=data, hint="gossamer.train.data.load_data makes it of a name"
+        )
     images, _ = data.test.batch(np.arange(1))
     tensor = next(chain(model.parameters(), model.buffers()), images)
     modes = {module: module.training for module in model.modules()}
