@@ -1,6 +1,7 @@
 import pytest
 
 from gossamer.cli.network_file import NetworkFile, save_network
+from gossamer.compress.prune.one_shot import Prune
 from gossamer.nets.create import create_model
 
 RECIPE = "passes: [{{pass: prune, sparsity: {}, training: {{epochs: 0}}}}]"
@@ -27,7 +28,7 @@ def test_an_interrupted_compression_goes_on(gossamer_program, path, tmp_path, mo
         patched.setattr("gossamer.cli.network_file.save_network", interrupt)
         assert gossamer_program(*command).status == 130
     assert not (tmp_path / "small.safetensors").exists()
-    monkeypatch.setattr("gossamer.compress.prune.one_shot.Prune.apply", never)
+    monkeypatch.setattr(Prune, "apply", never)
     done = gossamer_program(*command)
     assert (done.status, done.err) == (0, "")
     assert (tmp_path / "small.safetensors").exists()
