@@ -21,7 +21,7 @@ def unknown_name(kind: str, name: object, known: Iterable[str]) -> UnknownNameEr
     """Return the error for a name that is not known: it says the nearest ones, or all if few.
 
     Examples:
-        >>> print(unknown_name("colour", "gren", ["red", "green"]))
+        >>> print(unknown_name("colour", "gren", ["blue", "green"]))
         unknown colour 'gren'; did you mean 'green'?
     """
     names = list(known)

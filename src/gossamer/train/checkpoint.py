@@ -48,7 +48,7 @@ def write_tensors(
     path.parent.mkdir(parents=True, exist_ok=True)
     copies = {key: value.detach().cpu().clone().contiguous() for key, value in tensors.items()}
     with replacing(path) as partial:
-        # Not by the library's own name: it has no OSError, and shuts the file to other users.
+        # Not by save_file, which raises no OSError and shuts the file to other users.
         partial.write_bytes(save(copies, {"gossamer": json.dumps(notes)}))
 
 
