@@ -166,13 +166,19 @@ def _shuffled_for_codes(rng: np.random.Generator, *args: Any, **options: Any) ->
     return [found[i] for i in rng.permutation(len(found))]
 
 
-def run_apart(first: int, count: int) -> None:
-    """Check `count` seeds in a new process; raise AssertionError, naming a seed, if one fails."""
+def run_apart(first: int, count: int, cache: str | Path = "") -> None:
+    """Check `count` seeds in a new process; raise AssertionError, naming a seed, if one fails.
+
+    Args:
+        first: seed.
+        count: of seeds.
+        cache: folder of machine code that other processes may have made; none unless given.
+    """
     command = [sys.executable, "-m", __spec__.name, str(first), str(count)]
     done = subprocess.run(
         command,
         cwd=Path(__file__).parents[2],
-        env={**os.environ, "GOSSAMER_CACHE": ""},
+        env={**os.environ, "GOSSAMER_CACHE": str(cache)},
         capture_output=True,
         text=True,
         timeout=1200,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,14 @@ from gossamer.graph.verify import verify
 from tests.compile.random_cases import BLOCK, case, run_apart
 
 BLOCKS = 200
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache of machine code for all blocks: most kernels come again, and compiling them takes
+    most of the time.
+    """
+    return tmp_path_factory.mktemp("kernels")
 
 
 def test_the_cases_have_all_operators_and_are_well_formed() -> None:
@@ -29,5 +38,5 @@ def test_some_random_graphs() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("block", range(BLOCKS))
-def test_a_hundred_thousand_random_graphs(block: int) -> None:
-    run_apart(block * BLOCK, BLOCK)
+def test_a_hundred_thousand_random_graphs(block: int, cache: Path) -> None:
+    run_apart(block * BLOCK, BLOCK, cache)
