@@ -56,9 +56,9 @@ class Sets(dict):
 
 
 class Mixed:
-    def __init__(self, data, version, start=started, pace=140):
+    def __init__(self, data, version, start=started, pace=None):
         self.version = version
-        self.pace = pace if version > 4 else 80
+        self.pace = pace or {3: 80, 4: 80, 5: 140, 6: 180}[version]
         self.data, self.at, self.v, self.w = data, 0, 0, 2**32 - 1
         for _ in range(4):
             self.next_byte()
@@ -78,6 +78,15 @@ class Mixed:
             found, self.w = 1, a
         else:
             found, self.v, self.w = 0, self.v - a, self.w - a
+        while self.w < 2**24:
+            self.w *= 256
+            self.next_byte()
+        return found
+
+    def even(self, bits):
+        a = self.w >> bits
+        found = min(self.v // a, 2**bits - 1)
+        self.v, self.w = self.v - found * a, a
         while self.w < 2**24:
             self.w *= 256
             self.next_byte()
@@ -152,7 +161,12 @@ class Mixed:
     def floats(self, count, totals=()):
         self.forget("float")
         totals = totals if len(totals) == count else [0] * count
-        trend = self.trend if self.version > 4 and count > 1 else None
+        unmixed = noise = 0
+        if self.version > 5 and count:
+            unmixed, noise = self.number(7), self.number(8)
+            assert unmixed < 2
+            assert noise < 2
+        trend = self.trend if self.version > 4 and count > 1 and not unmixed else None
         if trend:
             trend.begin()
         values = []
@@ -164,17 +178,34 @@ class Mixed:
             same = (same[1], self.plain("same", *same))
             if trend:
                 trend.expect(totals[index])
-            value = v1 if same[1] else self.one_float(v1, v2, i, trend)
+            value = v1 if same[1] else self.one_float(v1, v2, i, trend, unmixed, noise)
             if trend:
                 trend.follow(totals[index], value)
             v1, v2 = value, v1
             values.append(value)
         return [struct.pack("<I", value) for value in values]
 
-    def one_float(self, v1, v2, i, trend):
+    def one_float(self, v1, v2, i, trend, unmixed, noise):
         x1, x2 = (max(0, min(127, (v >> 23 & 255) - 64)) for v in (v1, v2))
         g = 2 * (v1 >> 31) + (v2 >> 31)
         values = [0, x1, x2, max(x1, x2), 32 * g + min(i, 31), x1 + x2 >> 1, g]
+        if unmixed:
+            high = [self.plain("float", 6, x1 + x2 >> 1, "sign")]
+            for _ in range(8):
+                high.append(self.plain("float", 6, x1 + x2 >> 1, (0, *high[1:])))
+        else:
+            high = self.sign_and_exponent(values, trend)
+        value, mantissa = int("".join(map(str, high)), 2), []
+        for place in range(22, 19 if noise else -1, -1):
+            z = v1 % (2 << place) == 0
+            h = tuple([0, 0, *mantissa][-2:]) if place >= 20 else ()
+            told = trend.chance(high + mantissa) if trend and place >= 20 else None
+            mantissa.append(self.plain("mantissa", place, z, h, told=told))
+        for _ in range(2 * noise):
+            mantissa += map(int, f"{self.even(10):010b}")
+        return value << 23 | int("".join(map(str, mantissa)), 2)
+
+    def sign_and_exponent(self, values, trend):
         high = []
         for d in range(9):
             node = (0, *high[1:]) if d else "sign"
@@ -184,13 +215,7 @@ class Mixed:
                 names[1] = Slot(64 * max(1, min(65535, trend.chance(high))), 1023)
             sets = ("float", d), ("float", d + 16)
             high.append(self.mixed(names, sets, "float", ("float", d)))
-        value, mantissa = int("".join(map(str, high)), 2), []
-        for place in range(22, -1, -1):
-            z = v1 % (2 << place) == 0
-            h = tuple([0, 0, *mantissa][-2:]) if place >= 20 else ()
-            told = trend.chance(high + mantissa) if trend and place >= 20 else None
-            mantissa.append(self.plain("mantissa", place, z, h, told=told))
-        return value << 23 | int("".join(map(str, mantissa)), 2)
+        return high
 
     def levels(self, shape):
         offset, longest = self.number(2), self.number(3)
@@ -261,6 +286,15 @@ class Trend:
     def halve(self):
         self.n, self.z, self.zz = self.n >> 1, self.z >> 1, self.zz >> 1
         self.y, self.zy = self.y >> 1, self.zy >> 1
+
+    def even(self, bits):
+        a = self.w >> bits
+        found = min(self.v // a, 2**bits - 1)
+        self.v, self.w = self.v - found * a, a
+        while self.w < 2**24:
+            self.w *= 256
+            self.next_byte()
+        return found
 
     def begin(self):
         while self.n > 1:
@@ -429,14 +463,19 @@ class Levels:
             sets = [(n, s, node) for n, s in enumerate(sets)]
             return self.mixed.mixed(names, sets, node, (too, node), self.mixed.uses)
 
+        def agree(negative):
+            values[1] += 512 * ((left < 0) == negative)
+            values[5] += 1024 * ((guess < 0) == negative)
+            values[6] += 64 * ((guess < 0) == negative)
+
+        if self.mixed.version > 5:
+            return self.code_sign_first(bit, agree, values, of_sign, sets, sign_sets)
         if self.mixed.version > 3:
             return self.code_from_middle(bit, values, of_sign, sets, sign_sets)
         if not bit(0, values, sets):
             return 0
         negative = bool(bit(1, of_sign, sign_sets))
-        values[1] += 512 * ((left < 0) == negative)
-        values[5] += 1024 * ((guess < 0) == negative)
-        values[6] += 64 * ((guess < 0) == negative)
+        agree(negative)
         length = 1
         while length < self.longest and bit(2 + length, values, sets):
             length += 1
@@ -449,41 +488,65 @@ class Levels:
             x = 2 * x + found
         return -x if negative else x
 
-    def code_from_middle(self, bit, values, of_sign, sets, sign_sets):
-        def plain(node):
-            return self.mixed.plain("expected", self.eps, node)
-
+    def length(self, bit, values, least, large):
         m = min((3 * self.e >> (7 if self.chained else 6)).bit_length(), self.longest - 1)
-        odd = self.chained and self.chain % 2
+        m = max(m, least)
         taken = 0
 
-        def nodes(first, i):
-            return first + (min(i, 3) + 4 * odd if self.chained else min(i, 7))
-
-        def more(node):
+        def more(first, i):
             nonlocal taken
             taken += 1
-            return plain(node) if m >= 2 and taken > 2 else bit(node, values, sets)
+            node = first + self.node(i)
+            return self.expected(node) if m >= large and taken > 2 else bit(node, values)
 
+        if m == self.longest:
+            return m
         length = m
-        if more(nodes(0, m)):
+        if more(0, m):
             length = m + 1
-            while length < self.longest and more(nodes(8, length)):
+            while length < self.longest and more(8, length):
                 length += 1
         else:
-            while length and not more(nodes(16, length - 1)):
+            while length > least and not more(16, length - 1):
                 length -= 1
+        return length
+
+    def node(self, i):
+        return min(i, 3) + 4 * (self.chain % 2) if self.chained else min(i, 7)
+
+    def expected(self, node):
+        return self.mixed.plain("expected", self.eps, node)
+
+    def code_from_middle(self, bit, values, of_sign, sets, sign_sets):
+        odd = self.chained and self.chain % 2
+        length = self.length(lambda node, values: bit(node, values, sets), values, 0, 2)
         if length == 0 and not odd:
             return 0
         s = min(length + self.chained, 8) - 1
         of_sign[5] = of_sign[5], s
         negative = bit(24, of_sign, sign_sets, s)
+        return self.whole(length, negative, self.expected)
+
+    def code_sign_first(self, bit, agree, values, of_sign, sets, sign_sets):
+        told = self.chain % 2 if self.chained else -1
+        if told < 1:
+            often = 3 * self.e >> (7 if self.chained else 6) < 12
+            if not (bit(0, values, sets) if often else self.expected(0)):
+                return 0
+        of_sign[5] = of_sign[5], told + 1
+        negative = bit(24, of_sign, sign_sets, told + 1)
+        agree(bool(negative))
+        least = 0 if told == 1 else 1
+        length = self.length(lambda node, values: bit(node, values, sets), values, least, 4)
+        return self.whole(length, negative, lambda node: bit(node, values, sets))
+
+    def whole(self, length, negative, high):
         x = min(length, 1)
         for place in range(length - 2, -1, -1):
             first = place == length - 2
             x = 2 * x + (
-                plain(32 + min(place, 7)) if first else self.mixed.plain("low", length, place)
+                high(32 + min(place, 7)) if first else self.mixed.plain("low", length, place)
             )
         if self.chained:
-            x = 2 * x + odd
+            x = 2 * x + self.chain % 2
         return -x if negative else x

@@ -94,8 +94,8 @@ def test_other_files_are_named():
 
 
 def test_another_version_is_named():
-    with pytest.raises(UnsupportedVersionError, match=r"got 6, expected \(1, 2, 3, 4, 5\)"):
-        unpack(MAGIC + b"\x06" + FILE[9:], Limits())
+    with pytest.raises(UnsupportedVersionError, match=r"got 99, expected \(1, 2, 3, 4, 5, 6\)"):
+        unpack(MAGIC + b"\x63" + FILE[9:], Limits())
 
 
 @pytest.mark.parametrize(

@@ -168,6 +168,20 @@ def chained():
     return replace(graph, weights=weights, name="chained")
 
 
+def long():
+    """A list of floats that is too long to be mixed, and one of round numbers."""
+    size = np.arange(4200, dtype=np.float32)
+    weights = {
+        "a.weight": Dense((1 / (size - 2100.5)).reshape(5, 840)),
+        "b.weight": Dense(np.float32(2) ** (np.arange(50) % 40).reshape(10, 5)),
+    }
+    nodes = (
+        Node("a", Linear(), ("x",), {"weight": "a.weight"}),
+        Node("b", Linear(), ("a",), {"weight": "b.weight"}),
+    )
+    return Graph(Input("x", (1, 840)), nodes, "b", weights, name="long")
+
+
 GRAPHS = {
     "v1-dense": dense,
     "v1-sparse": sparse,
@@ -180,8 +194,12 @@ GRAPHS = {
     "v5-small": newest,
     "v5-fast": newest,
     "v5-small-chained": chained,
+    "v6-small": newest,
+    "v6-fast": newest,
+    "v6-small-chained": chained,
+    "v6-small-long": long,
 }
-NEWEST = [name for name in GRAPHS if name.startswith("v5-")]
+NEWEST = [name for name in GRAPHS if name.startswith("v6-")]
 ALL = pytest.mark.parametrize("name", list(GRAPHS))
 
 

@@ -1,4 +1,4 @@
 """The versions of the format that there are."""
 
-VERSIONS = (1, 2, 3, 4, 5)
+VERSIONS = (1, 2, 3, 4, 5, 6)
 NEWEST = VERSIONS[-1]

@@ -15,7 +15,7 @@ from gossamer.errors import FormatError
 SHAPES = [(), (0,), (7,), (3, 0, 2), (4, 5), (2, 3, 4), (3, 2, 3, 3), (2, 2, 1, 7), (1, 2, 2, 2, 3)]
 
 
-def both_ways(use, *, plain=False, version=5):
+def both_ways(use, *, plain=False, version=6):
     """Write by `use`, read again, and return the bytes and what was read."""
     writer = MixedStream(plain=plain, version=version)
     written = use(writer)
@@ -32,7 +32,7 @@ def laplacian(rng, shape, density=0.6, scale=9.0):
     return np.where(rng.random(shape) < density, values, 0)
 
 
-@pytest.mark.parametrize("version", [3, 4, 5])
+@pytest.mark.parametrize("version", [3, 4, 5, 6])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_levels_come_back_and_both_directions_agree_with_plain_python(rng, shape, version):
     values = laplacian(rng, shape)
@@ -47,8 +47,9 @@ def test_levels_come_back_and_both_directions_agree_with_plain_python(rng, shape
     assert both_ways(use, plain=True, version=version)[0] == data
 
 
+@pytest.mark.parametrize("version", [5, 6])
 @pytest.mark.parametrize("shape", [(2, 3, 4), (3, 2, 3, 3), (9, 40)])
-def test_chained_levels_agree_with_plain_python(rng, shape):
+def test_chained_levels_agree_with_plain_python(rng, shape, version):
     values = laplacian(rng, shape).reshape(shape[0], -1)
     for row in values:
         state = 0
@@ -61,18 +62,21 @@ def test_chained_levels_agree_with_plain_python(rng, shape):
         given = values.reshape(shape) if stream.writing else np.zeros(shape, int)
         return stream.levels(given, longest, chained=True)
 
-    data, _, found = both_ways(use, version=5)
+    data, _, found = both_ways(use, version=version)
     assert found.tolist() == values.reshape(shape).tolist()
-    assert both_ways(use, plain=True, version=5)[0] == data
+    assert both_ways(use, plain=True, version=version)[0] == data
 
 
-def test_the_largest_chained_levels_come_back():
+@pytest.mark.parametrize("version", [5, 6])
+def test_the_largest_chained_levels_come_back(version):
     values = np.array([[32766, 2**14, -32766], [0, -32766, 32766]])
     values[0, 2] -= next_state(next_state(0, 32766), 2**14) & 1
     for row in values:
         assert is_told(row[None])
     given = [values, np.zeros((2, 3), int)]
-    _, _, found = both_ways(lambda s: s.levels(given[not s.writing], 14, chained=True), version=5)
+    _, _, found = both_ways(
+        lambda s: s.levels(given[not s.writing], 14, chained=True), version=version
+    )
     assert found.tolist() == values.tolist()
 
 

@@ -45,16 +45,35 @@ def code_decision(data: U8, state: I64, tables: I32, probability: Int, bit: Int)
         bit = 0
         state[LOW] = state[LOW] - part
     width = part if bit else width - part
+    state[RANGE] = renormalised(data, state, width)
+    likely = probability if bit else 65536 - probability
+    state[SPENT] = state[SPENT] + tables[COST + (likely >> 4)]
+    return bit
+
+
+def code_evenly(data: U8, state: I64, bits: Int, value: Int) -> Int:
+    """Write a number of 1 … 16 bits, or read and return it, each as likely as any other."""
+    width = state[RANGE] >> bits
+    if state[WRITING]:
+        state[LOW] = state[LOW] + value * width
+        if state[LOW] >> 32:
+            carry(data, state)
+    else:
+        value = min(state[LOW] // width, (1 << bits) - 1)
+        state[LOW] = state[LOW] - value * width
+    state[RANGE] = renormalised(data, state, width)
+    state[SPENT] = state[SPENT] + (bits << 12)
+    return value
+
+
+def renormalised(data: U8, state: I64, width: Int) -> Int:
+    """Write or read bytes until a width has 25 bits again, and return it."""
     if state[WRITING]:
         while width >> 24 == 0:
             width <<= 8
             put_byte(data, state)
-    else:
-        width = take_bytes(data, state, width)
-    state[RANGE] = width
-    likely = probability if bit else 65536 - probability
-    state[SPENT] = state[SPENT] + tables[COST + (likely >> 4)]
-    return bit
+        return width
+    return take_bytes(data, state, width)
 
 
 def carry(data: U8, state: I64) -> Int:

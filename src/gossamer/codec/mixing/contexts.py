@@ -59,6 +59,16 @@ def choose_contexts(seen: I64, bases: I64, expected: Int) -> Int:
     return 0
 
 
+def agree(seen: I64, bases: I64, negative: Int) -> Int:
+    """Split three contexts by whether the sign is that of the left neighbour, or the predicted."""
+    if (seen[LEFT] < 0) == (negative > 0):
+        bases[2] = bases[2] + 512 * NODES
+    if (seen[GUESS] < 0) == (negative > 0):
+        bases[6] = bases[6] + 1024 * NODES
+        bases[7] = bases[7] + 64 * NODES
+    return 0
+
+
 def quantised(value: Int) -> Int:
     """Return a number ≥ 0 in steps of a quarter of an octave: 0 for 0, else 1 … 255."""
     octave = (value | 1).bit_length() - 1

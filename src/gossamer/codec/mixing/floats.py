@@ -3,12 +3,14 @@
 A value is coded as: is it the one before again; sign and exponent, mixed from the exponents before;
 the mantissa from its highest bit, each bit by a slot of its own, which finds out whether the low
 bits are always zero. Most mantissas are noise, and take as many bits as they have. From version 5
-on sign, exponent and the first bits of the mantissa are also told by the trend of such floats.
+on sign, exponent and the first bits of the mantissa are also told by the trend of such floats. From
+version 6 on bits that are noise in the whole list are not modelled, and long lists have a slot for
+each bit of sign and exponent, unmixed: they are read five times as fast.
 """
 
 from __future__ import annotations
 
-from gossamer.codec.mixing.arithmetic import HIGHEST, code_decision
+from gossamer.codec.mixing.arithmetic import HIGHEST, code_decision, code_evenly
 from gossamer.codec.mixing.mixer import BASES, INPUTS, code_plainly, learn, mix_decision
 from gossamer.codec.mixing.places import (
     BY_BYTE,
@@ -17,6 +19,7 @@ from gossamer.codec.mixing.places import (
     FLOAT_BITS,
     FLOATS,
     NUMBERS,
+    PLAIN_FLOATS,
     REFINE_BITS,
     REFINE_BYTES,
 )
@@ -42,8 +45,14 @@ def code_floats(
     trend: I64,
     count: Int,
     following: Int,
+    plain: Int,
+    even: Int,
 ) -> Int:
-    """Code the bits of values; if `following`, the trend tells them from `totals` beside them."""
+    """Code the bits of values.
+
+    If `following`, the trend tells them from `totals` beside them. If `plain`, signs and exponents
+    are not mixed. The lowest `even` bits of mantissas, at most 20, are stored as they are.
+    """
     before = 127 << 23
     older = 127 << 23
     repeated = 0
@@ -59,9 +68,13 @@ def code_floats(
         if same:
             value = before
         else:
-            choose_contexts(bases, before, older, i)
-            high = code_high(data, state, tables, slots, weights, inputs, bases, trend, value >> 23)
-            low = code_mantissa(data, state, tables, slots, bases, trend, before, high, value)
+            high = value >> 23
+            if plain:
+                high = code_plain_high(data, state, tables, slots, before, older, high)
+            else:
+                choose_contexts(bases, before, older, i)
+                high = code_high(data, state, tables, slots, weights, inputs, bases, trend, high)
+            low = code_mantissa(data, state, tables, slots, bases, trend, before, high, even, value)
             value = high << 23 | low
         values[i] = value
         if bases[TRENDS]:
@@ -133,6 +146,19 @@ def code_high(
     return found
 
 
+def code_plain_high(
+    data: U8, state: I64, tables: I32, slots: U32, before: Int, older: Int, value: Int
+) -> Int:
+    """Code a sign and an exponent by the slots of one context."""
+    base = PLAIN_FLOATS + (exponent_class(before) + exponent_class(older) >> 1) * BYTE_NODES
+    sign = code_plainly(data, state, tables, slots, base, value >> 8)
+    node = 1
+    for depth in range(8):
+        bit = value >> 7 - depth & 1
+        node = 2 * node + code_plainly(data, state, tables, slots, base + node, bit)
+    return sign << 8 | node & 255
+
+
 def code_mantissa(
     data: U8,
     state: I64,
@@ -142,11 +168,12 @@ def code_mantissa(
     trend: I64,
     before: Int,
     high: Int,
+    even: Int,
     value: Int,
 ) -> Int:
     """Code 23 bits, from the highest; the first three may be told by the trend, too."""
     found = 0
-    for place in range(22, -1, -1):
+    for place in range(22, even - 1, -1):
         slot = FLOAT_BITS + 8 * place
         if before & (2 << place) - 1 == 0:
             slot += 4
@@ -162,6 +189,10 @@ def code_mantissa(
         else:
             bit = code_plainly(data, state, tables, slots, slot, bit)
         found = 2 * found + bit
+    while even:
+        bits = min(even, 10)
+        even -= bits
+        found = found << bits | code_evenly(data, state, bits, value >> even & (1 << bits) - 1)
     return found
 
 

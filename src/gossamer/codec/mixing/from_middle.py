@@ -1,4 +1,4 @@
-"""Levels from version 4 on: how many bits the magnitude has; the sign; the other bits.
+"""Levels as versions 4 and 5 code them: how many bits the magnitude has; the sign; the other bits.
 
 How many bits is in unary, up or down from the middle of what is expected, which takes half as many
 decisions for large magnitudes as counting from zero. Where magnitudes are large, what is left after
@@ -57,6 +57,8 @@ def code_from_middle(
         expected,
         longest,
         told,
+        0,
+        LARGE,
         magnitude.bit_length(),
     )
     if length == 0 and told < 1:
@@ -90,14 +92,18 @@ def code_length(
     expected: Int,
     longest: Int,
     told: Int,
+    least: Int,
+    large: Int,
     length: Int,
 ) -> Int:
-    """Code how many bits a magnitude has, 0 for zero."""
+    """Code how many bits a magnitude has, at least `least`; `large` middles are as `LARGE`."""
     half = 1 if told >= 0 else 0
     odd = ODD if told > 0 else 0
     last = ODD - 1 if half else 7
-    middle = min((3 * seen[EXPECTATION] >> 6 + half).bit_length(), longest - 1)
+    middle = max(min((3 * seen[EXPECTATION] >> 6 + half).bit_length(), longest - 1), least)
     found = middle
+    if found >= longest:
+        return found
     more = 1 if length > middle else 0
     if mix_magnitude(
         data,
@@ -115,7 +121,7 @@ def code_length(
         found += 1
         while found < longest:
             node = HIGHER + min(found, last) + odd
-            mixed = middle < LARGE or found == middle + 1
+            mixed = middle < large or found == middle + 1
             more = 1 if length > found else 0
             if not code_step(
                 data,
@@ -134,9 +140,9 @@ def code_length(
                 break
             found += 1
     else:
-        while found > 0:
+        while found > least:
             node = LOWER + min(found - 1, last) + odd
-            mixed = middle < LARGE or found == middle
+            mixed = middle < large or found == middle
             more = 1 if length > found - 1 else 0
             if code_step(
                 data,

@@ -5,10 +5,10 @@ How many bits the magnitude has is in unary, from one on; then follow the bits b
 
 from __future__ import annotations
 
-from gossamer.codec.mixing.contexts import choose_contexts, quantised
+from gossamer.codec.mixing.contexts import agree, choose_contexts, quantised
 from gossamer.codec.mixing.decisions import code_sign, mix_magnitude
-from gossamer.codec.mixing.mixer import NODES, code_plainly
-from gossamer.codec.mixing.neighbours import EXPECTATION, GUESS, LEFT
+from gossamer.codec.mixing.mixer import code_plainly
+from gossamer.codec.mixing.neighbours import EXPECTATION
 from gossamer.codec.mixing.places import LOW_BITS
 from gossamer.jit.loop import I32, I64, U8, U32, Int
 
@@ -42,13 +42,13 @@ def code_from_zero(
     )
     choose_contexts(seen, bases, expected)
     agree(seen, bases, negative)
-    found = code_magnitude(
+    found = code_whole_magnitude(
         data, state, tables, slots, weights, inputs, bases, seen, expected, longest, abs(level)
     )
     return -found if negative else found
 
 
-def code_magnitude(
+def code_whole_magnitude(
     data: U8,
     state: I64,
     tables: I32,
@@ -83,13 +83,3 @@ def code_magnitude(
             bit = code_plainly(data, state, tables, slots, LOW_BITS + 16 * length + below, bit)
         found = 2 * found + bit
     return found
-
-
-def agree(seen: I64, bases: I64, negative: Int) -> Int:
-    """Split three contexts by whether the sign is that of the left neighbour, or the predicted."""
-    if (seen[LEFT] < 0) == (negative > 0):
-        bases[2] = bases[2] + 512 * NODES
-    if (seen[GUESS] < 0) == (negative > 0):
-        bases[6] = bases[6] + 1024 * NODES
-        bases[7] = bases[7] + 64 * NODES
-    return 0

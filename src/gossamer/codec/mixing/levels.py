@@ -13,6 +13,7 @@ from gossamer.codec.mixing.neighbours import (
     look,
     remember,
 )
+from gossamer.codec.mixing.sign_first import code_sign_first
 from gossamer.codec.parity import next_state
 from gossamer.jit.loop import I16, I32, I64, U8, U32, Int
 
@@ -60,8 +61,22 @@ def code_filters(
                 look(seen, levels, channels, taps, row, k, c, t)
                 estimate(seen, sums, tables, channels, taps, k, c, t)
                 level = levels[at]
-                if version > 3:
-                    told = chain & 1 if chained else -1
+                told = chain & 1 if chained else -1
+                if version > 5:
+                    level = code_sign_first(
+                        data,
+                        state,
+                        tables,
+                        slots,
+                        weights,
+                        inputs,
+                        bases,
+                        seen,
+                        longest,
+                        told,
+                        level,
+                    )
+                elif version > 3:
                     level = code_from_middle(
                         data,
                         state,
@@ -75,11 +90,11 @@ def code_filters(
                         told,
                         level,
                     )
-                    chain = next_state(chain, level)
                 else:
                     level = code_from_zero(
                         data, state, tables, slots, weights, inputs, bases, seen, longest, level
                     )
+                chain = next_state(chain, level)
                 levels[at] = level
                 remember(seen, sums, channels, taps, c, t, level)
             sums[c] = sums[c] + seen[KERNEL_SUM]

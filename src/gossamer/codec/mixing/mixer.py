@@ -21,7 +21,9 @@ FRESH = 1 << 31
 """A slot that knows nothing: probability one half, never used."""
 HELD, PACES = 8, 24
 """Behind the bases, the eight slots of a decision; behind its inputs, their paces."""
-BASES, SCRATCH = 24, 32
+KEPT = 16
+"""Behind those slots: bases of decisions that will go on after another one."""
+BASES, SCRATCH = 25, 32
 """Numbers that a decision needs in memory: bases and slots; inputs, an error and paces."""
 START_WEIGHT = 65536 * 3 // 25
 """Of a stretch; distances from one half start at weight 0."""

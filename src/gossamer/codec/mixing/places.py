@@ -17,6 +17,8 @@ LEVELS_END = PREDICTION + 1024 * NODES
 # ── of the eight contexts of floats: as many nodes as a byte has prefixes ────────────────────
 BYTE_NODES = 256
 FLOATS = LEVELS_END
+PLAIN_FLOATS = FLOATS + 6 * 128 * BYTE_NODES
+"""Of signs and exponents that are not mixed: the slots of a context of those that are."""
 FLOATS_END = FLOATS + 8 * 128 * BYTE_NODES
 # ── slots that are used alone, and those that refine the mean ─────────────────────────────────────
 LOW_BITS = FLOATS_END

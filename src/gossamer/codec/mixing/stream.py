@@ -8,6 +8,7 @@ import numpy as np
 
 from gossamer.codec.mixing import floats, levels
 from gossamer.codec.mixing.coded import CodedStream, fresh_slots, fresh_weights
+from gossamer.codec.mixing.even import EVEN, is_noise
 from gossamer.codec.mixing.mixer import CONTEXTS, FRESH, INPUTS, LEARNING, MOST_USES, NODES, TWICE
 from gossamer.codec.mixing.neighbours import FEATURES, SEEN
 from gossamer.codec.mixing.places import (
@@ -27,9 +28,12 @@ from gossamer.jit.loop import Loop
 
 LARGEST_LEVEL = 2**levels.LONGEST - 1
 _CHUNK = 2**15
-_STEADY = 6
-"""Context of the number that says which of these many uses slots of levels count."""
+# Contexts of numbers: how many uses slots of levels count, how a list of floats is coded.
+_STEADY, _PLAIN, _EVEN = 6, 7, 8
 _USES = (127, 1023)
+_LEARNING = {3: 80, 4: 80, 5: 140, 6: 180}
+_LONG_LIST = 4096
+"""Floats of a list that is not worth the time to be mixed."""
 _FLOAT_WEIGHT, _TREND_WEIGHT = 65536 // 25, 65536 * 4 // 5
 _NOISE = 8
 """Uses of a mantissa's slots at first: most mantissas are noise."""
@@ -72,7 +76,7 @@ class MixedStream(CodedStream):
         self.totals: np.ndarray | None = None
         self._trend = np.zeros(TREND, np.int64)
         self._predictors: dict[tuple[int, int], np.ndarray] = {}
-        self._state[LEARNING] = 140 if version > 4 else 80
+        self._state[LEARNING] = _LEARNING[version]
         self._state[TWICE], self._uses = version > 4, _USES[-1]
         if version > 4:
             self._uses = self._choice(_STEADY, _USES, int(steady))
@@ -89,7 +93,11 @@ class MixedStream(CodedStream):
     def floats(self, values: np.ndarray, totals: np.ndarray | None = None) -> np.ndarray:
         """Code float32 values bit for bit; `totals` are numbers that they may follow, int64."""
         bits = np.array(values, np.float32).ravel().view(np.uint32)
-        following = self._version > 4 and len(bits) > 1
+        plain = even = 0
+        if self._version > 5 and len(bits):
+            plain = self._choice(_PLAIN, (0, 1), int(len(bits) > _LONG_LIST))
+            even = self._choice(_EVEN, (0, EVEN), int(is_noise(bits)))
+        following = self._version > 4 and len(bits) > 1 and not plain
         if following:
             begin_list(self._trend)
         if totals is None or len(totals) != len(bits):
@@ -100,7 +108,7 @@ class MixedStream(CodedStream):
         for start in range(0, len(bits), _CHUNK):
             part = bits[start : start + _CHUNK]
             beside = totals[start : start + _CHUNK] if len(totals) == len(bits) else totals
-            others = part, beside, self._trend, len(part), int(following)
+            others = part, beside, self._trend, len(part), int(following), plain, even
             self._run(_CODE_FLOATS, 40 * len(part), *self._mixing, *others)
         return bits.view(np.float32)
 
