@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from math import log2
+from itertools import product
+from math import log2, prod
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from gossamer.counts import (
     conv2d_macs,
     entropy_bits,
+    learning_bits,
     linear_macs,
     peak_live_size,
     position_bits,
@@ -96,3 +98,13 @@ def test_the_rate_of_shared_values() -> None:
     assert shared_bits(10, 1) == 32
     assert shared_bits(0, 0) == 0
     assert shared_bits(100, 256, bits=16) == 100 * 8 + 256 * 16
+
+
+@pytest.mark.parametrize(("size", "kinds"), [(1, 1), (5, 2), (6, 3), (4, 4)])
+def test_learning_costs_what_all_maximum_likelihoods_add_up_to(size: int, kinds: int) -> None:
+    def likeliest(symbols: tuple[int, ...]) -> float:
+        return prod(symbols.count(s) / size for s in symbols)
+
+    total = sum(map(likeliest, product(range(kinds), repeat=size)))
+    symbols = np.arange(size) % kinds
+    assert learning_bits(symbols) == pytest.approx(log2(total))

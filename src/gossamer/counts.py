@@ -87,6 +87,30 @@ def entropy_bits(symbols: np.ndarray) -> float:
     return float(-(counts * np.log2(counts / symbols.size)).sum()) + 0.0
 
 
+def learning_bits(symbols: np.ndarray) -> float:
+    """Return the least that any coder adds to the entropy of some array who must learn it first.
+
+    No coder who knows which symbols occur, but not how often, adds less in the worst case: the
+    logarithm of the sum of all maximum likelihoods (Shtarkov, "Universal sequential coding of
+    single messages", 1987), by the recurrence of Kontkanen & Myllymäki 2007.
+
+    Examples:
+        >>> round(learning_bits(np.array([0, 1])), 3)  # 00, 01, 10, 11: 1 + 1/4 + 1/4 + 1
+        1.322
+    """
+    size, kinds = symbols.size, len(np.unique(symbols))
+    if kinds < 2:
+        return 0.0
+    ones = np.arange(1, size)
+    logs = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, size + 1)))])
+    likelihoods = logs[size] - logs[ones] - logs[size - ones]
+    likelihoods += ones * np.log(ones / size) + (size - ones) * np.log(1 - ones / size)
+    fewer, total = 0.0, float(np.logaddexp.reduce(np.append(likelihoods, np.log(2))))
+    for count in range(1, kinds - 1):
+        fewer, total = total, float(np.logaddexp(total, np.log(size / count) + fewer))
+    return total / float(np.log(2))
+
+
 def position_bits(size: int, nonzeros: int) -> float:
     """Return the zero-order bound for storing which entries are nonzero: n · H2(density), in bits.
 

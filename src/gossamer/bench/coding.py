@@ -17,7 +17,7 @@ from gossamer.codec.mixing.grid import grid_of
 from gossamer.codec.profile import PROFILES
 from gossamer.codec.read import decode
 from gossamer.codec.write import encode
-from gossamer.counts import entropy_bits
+from gossamer.counts import entropy_bits, learning_bits
 from gossamer.errors import GraphError
 from gossamer.graph import Codebook, Graph, Layout, Quantised
 
@@ -31,6 +31,7 @@ class CodingRecord:
         weights: entries of its integer tensors, zeros included.
         nonzeros: of those.
         entropy_bytes: zero-order entropy of the integers, a tensor at a time, no tables counted.
+        learning_bytes: what must be added at least by who does not know how often integers occur.
         floats: of the other tensors, and scales, steps and centroids of the integer ones.
         sizes_bytes: of the integers by each coder; None where it is not installed. The name of a
             profile stands for this format; centroids and scales are in that, and not in others.
@@ -45,6 +46,7 @@ class CodingRecord:
     nonzeros: int
     floats: int
     entropy_bytes: float
+    learning_bytes: float
     sizes_bytes: dict[str, int | None]
     file_bytes: dict[str, int | None]
     container_bytes: dict[str, int | None]
@@ -112,6 +114,7 @@ def measure_coding(
         nonzeros=sum(int(np.count_nonzero(values)) for values in integers),
         floats=floats.size,
         entropy_bytes=sum(entropy_bits(values) for values in integers) / 8,
+        learning_bytes=sum(learning_bits(values) for values in integers) / 8,
         sizes_bytes=sizes,
         file_bytes=files,
         container_bytes=container_sizes(graph, containers),
