@@ -34,6 +34,11 @@ def test_what_is_no_file_is_left_alone(tmp_path: Path, name: str) -> None:
         raise AssertionError("never begun")
 
 
+def test_a_name_with_a_zero_byte_is_refused_before_anything_is_written() -> None:
+    with pytest.raises(OSError, match="zero byte"), replacing("a\0b") as partial:
+        raise AssertionError(partial)
+
+
 def test_a_device_is_not_replaced() -> None:
     with pytest.raises(OSError, match="not a file"), replacing("/dev/null"):
         raise AssertionError("never begun")

@@ -33,6 +33,8 @@ def replacing(path: str | Path) -> Iterator[Path]:
         'whole'
     """
     path = Path(path)
+    if "\0" in str(path):
+        raise OSError(errno.EINVAL, "a name cannot have a zero byte", str(path))
     if path.exists() and not path.is_file():
         raise OSError(errno.EEXIST, "this is not a file", str(path))
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")

@@ -56,6 +56,8 @@ def test_the_shipped_ones():
         ("steps: []", SpecError, "one list, 'passes'"),
         ("passes: {}", SpecError, "one list, 'passes'"),
         ("passes: [3]", SpecError, "pass 0: .*its name under 'pass'"),
+        ("passes: []\npasses: []", SpecError, "from line 1: a key is given twice .got .'passes'"),
+        ("passes:\n- {pass: prune, sparsity: 0.5, sparsity: 0.9}", SpecError, "line 2: .*twice"),
         ("passes: [{sparsity: 0.5}]", SpecError, "its name under 'pass'"),
         ("passes: [{pass: gradual-prun}]", UnknownNameError, "did you mean 'gradual-prune'"),
         ("passes: [{pass: [1]}]", SpecError, "its name under 'pass'"),

@@ -103,11 +103,27 @@ def recipe_from_text(text: str) -> Recipe:
     yaml = _yaml()
     try:
         data = yaml.safe_load(text)
+        _refuse_repeated_keys(yaml.compose(text, Loader=yaml.SafeLoader))
     except yaml.YAMLError as error:
         raise SpecError("not YAML", where="recipe", got=" ".join(str(error).split())) from None
     if not isinstance(data, Mapping):
         raise SpecError("a recipe is a mapping", where="recipe", got=type(data).__name__)
     return recipe_from_dict(data)
+
+
+def _refuse_repeated_keys(node: Any) -> None:
+    """Raise SpecError for a key that a mapping has twice: YAML would keep the last, silently."""
+    children = getattr(node, "value", None)
+    if not isinstance(children, list):
+        return
+    pairs = [child for child in children if isinstance(child, tuple)]
+    keys = [key.value for key, _ in pairs if isinstance(key.value, str)]
+    if repeated := sorted({key for key in keys if keys.count(key) > 1}):
+        line = node.start_mark.line + 1
+        raise SpecError("a key is given twice", where=f"recipe, from line {line}", got=repeated)
+    for child in children:
+        for part in child if isinstance(child, tuple) else [child]:
+            _refuse_repeated_keys(part)
 
 
 def recipe_to_text(recipe: Sequence[Pass]) -> str:

@@ -3,11 +3,13 @@ import pytest
 import torch
 from torch import nn
 
+from gossamer.compress.channels.removal import remove_channels
 from gossamer.compress.channels.score import unit_scores
 from gossamer.compress.channels.search import Search
 from gossamer.compress.channels.select import Share, choose_units, most
 from gossamer.compress.channels.work import Work, work
 from gossamer.compress.prune.criteria.magnitude import magnitude
+from gossamer.errors import PassError
 
 
 @pytest.fixture(scope="module")
@@ -88,3 +90,18 @@ def test_a_score_sums_filters_and_readers_and_is_relative_to_its_group(structure
     np.testing.assert_allclose(scores[units], expected, rtol=1e-5)
     doubled = unit_scores(structure, weights, lambda w: 2 * w.abs())
     np.testing.assert_allclose(doubled, scores)
+
+
+@pytest.mark.parametrize(
+    ("share", "problem"),
+    [
+        (Share(allocation="erk"), "unknown allocation .got 'erk'"),
+        (Share(of="flops"), "unknown measure"),
+        (Share(amount=1.0), "amount out of range"),
+        (Share(min_density=-0.1), "min_density out of range"),
+        (Share(multiple=-1), "multiple out of range"),
+    ],
+)
+def test_a_share_that_means_nothing_is_refused(share, problem):
+    with pytest.raises(PassError, match=f"remove_channels: {problem}"):
+        remove_channels(nn.Conv2d(3, 8, 3), torch.ones(1, 3, 8, 8), share)

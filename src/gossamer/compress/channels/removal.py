@@ -64,7 +64,7 @@ def remove_channels(
             without them weights stay as they are.
 
     Raises:
-        PassError: if so much cannot be removed.
+        PassError: if so much cannot be removed, or the share means nothing.
         UnsupportedOperatorError: if the network cannot be traced.
         VerificationError: if removed and masked channels differ.
 
@@ -76,6 +76,7 @@ def remove_channels(
         (torch.Size([4, 3, 3, 3]), torch.Size([4, 4, 3, 3]))
     """
     share = share or Share()
+    share.check("remove_channels")
     search = Search(model, example_inputs, holds)
     structure, cut, removed = search.settle(share, criterion)
     before = work(structure, np.zeros(structure.count, bool))

@@ -11,7 +11,7 @@ from torch import nn
 from gossamer.compress.channels.removal import Removal, remove_channels
 from gossamer.compress.channels.score import CRITERIA
 from gossamer.compress.channels.search import Holds, Search
-from gossamer.compress.channels.select import ALLOCATIONS, MEASURES, Share
+from gossamer.compress.channels.select import Share
 from gossamer.compress.contract import Context, check_data
 from gossamer.compress.layers import match_layers
 from gossamer.compress.prune.criterion import Evidence
@@ -120,24 +120,15 @@ class RemoveChannels:
         return lambda name: name not in free
 
     def _check_options(self) -> None:
+        self.share.check(self.name)
         for label, value, known in (
-            ("measure", self.of, MEASURES),
-            ("allocation", self.allocation, ALLOCATIONS),
             ("criterion", self.criterion, tuple(CRITERIA)),
             ("compensation", self.compensate, COMPENSATIONS),
         ):
             if value not in known:
                 raise PassError(f"unknown {label}", where=self.name, got=value, expected=known)
-        for label, value in (("amount", self.amount), ("min_density", self.min_density)):
-            if not 0 <= value < 1:
-                raise PassError(
-                    f"{label} out of range", where=self.name, got=value, expected="0 ≤ x < 1"
-                )
-        for label, value, least in (("multiple", self.multiple, 0), ("images", self.images, 1)):
-            if value < least:
-                raise PassError(
-                    f"{label} out of range", where=self.name, got=value, expected=f"≥ {least}"
-                )
+        if self.images < 1:
+            raise PassError("images out of range", where=self.name, got=self.images, expected="≥ 1")
 
 
 def _report(made: Removal, context: Context) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from gossamer.compress.channels.units import Structure
 from gossamer.compress.channels.work import Work, work
+from gossamer.errors import PassError
 
 MEASURES = ("channels", "macs")
 ALLOCATIONS = ("global", "uniform")
@@ -33,6 +34,22 @@ class Share:
     allocation: str = "global"
     min_density: float = 0.1
     multiple: int = 1
+
+    def check(self, where: str) -> None:
+        """Raise PassError for what no removal can mean."""
+        for label, value, known in (
+            ("measure", self.of, MEASURES),
+            ("allocation", self.allocation, ALLOCATIONS),
+        ):
+            if value not in known:
+                raise PassError(f"unknown {label}", where=where, got=value, expected=known)
+        for label, value in (("amount", self.amount), ("min_density", self.min_density)):
+            if not 0 <= value < 1:
+                raise PassError(
+                    f"{label} out of range", where=where, got=value, expected="0 ≤ x < 1"
+                )
+        if self.multiple < 0:
+            raise PassError("multiple out of range", where=where, got=self.multiple, expected="≥ 0")
 
 
 def choose_units(structure: Structure, scores: np.ndarray, share: Share) -> np.ndarray:
