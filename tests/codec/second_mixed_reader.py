@@ -86,7 +86,7 @@ class Mixed:
     def even(self, bits):
         a = self.w >> bits
         found = min(self.v // a, 2**bits - 1)
-        self.v, self.w = self.v - found * a, a
+        self.v, self.w = min(self.v - found * a, a - 1), a
         while self.w < 2**24:
             self.w *= 256
             self.next_byte()
@@ -290,7 +290,7 @@ class Trend:
     def even(self, bits):
         a = self.w >> bits
         found = min(self.v // a, 2**bits - 1)
-        self.v, self.w = self.v - found * a, a
+        self.v, self.w = min(self.v - found * a, a - 1), a
         while self.w < 2**24:
             self.w *= 256
             self.next_byte()

@@ -95,7 +95,7 @@ def test_a_score_sums_filters_and_readers_and_is_relative_to_its_group(structure
 @pytest.mark.parametrize(
     ("share", "problem"),
     [
-        (Share(allocation="erk"), "unknown allocation .got 'erk'"),
+        (Share(allocation="erk"), "unknown allocation .got erk"),
         (Share(of="flops"), "unknown measure"),
         (Share(amount=1.0), "amount out of range"),
         (Share(min_density=-0.1), "min_density out of range"),

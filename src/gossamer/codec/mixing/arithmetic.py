@@ -59,8 +59,9 @@ def code_evenly(data: U8, state: I64, bits: Int, value: Int) -> Int:
         if state[LOW] >> 32:
             carry(data, state)
     else:
+        # Bytes that nobody wrote may lie above the last number: what follows needs LOW < RANGE.
         value = min(state[LOW] // width, (1 << bits) - 1)
-        state[LOW] = state[LOW] - value * width
+        state[LOW] = min(state[LOW] - value * width, width - 1)
     state[RANGE] = renormalised(data, state, width)
     state[SPENT] = state[SPENT] + (bits << 12)
     return value
