@@ -50,7 +50,7 @@ def test_lists_of_all_lengths_come_back(rng, count):
 @pytest.mark.parametrize("bits", [1, 10, 16])
 def test_what_lies_above_the_highest_number_is_kept_inside(bits):
     """The interval is cut into equal parts; nobody writes into what is left over."""
-    data, state = np.full(16, 255, np.uint8), np.zeros(16, np.int64)
+    data, state = [255] * 16, [0] * 16
     state[RANGE], state[LOW], state[END] = 2**32 - 1, 2**32 - 2, 8
     assert code_evenly(data, state, bits, 0) == 2**bits - 1
     assert 0 <= state[LOW] < state[RANGE]
