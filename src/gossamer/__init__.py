@@ -6,8 +6,8 @@ The stages, in the order data crosses them:
 
 and the folders that hold them, in the order of imports: the base (`errors`, `registry`, `shapes`,
 `counts`, `replacing`, `images`, `jit`), then `sparsecoding`, `nets`, `train`, `graph`, `compress`,
-`codec`, `runtime`, `compile`, `bench`, `report`, `cli`. Importing gossamer imports neither torch nor
-LLVM: each public name is fetched when it is first used.
+`codec`, `runtime`, `compile`, `bench`, `report`, `cli`. Importing gossamer imports neither torch
+nor LLVM: each public name is fetched when it is first used.
 """
 
 import sys
