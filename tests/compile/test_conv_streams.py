@@ -15,16 +15,18 @@ VECTOR_BYTES = 64
 
 
 def read_back(
-    streams: Streams, kernel: ConvKernel, rows: int
+    streams: Streams, kernel: ConvKernel, rows: int, base: int = 0
 ) -> tuple[np.ndarray, np.ndarray, list[list[tuple[int, float]]]]:
     """Walk the streams as the kernel does: rows stored, their biases, and (offset, weight) read."""
     stored, biases = np.zeros(rows, int), np.zeros(rows)
     entries: list[list[tuple[int, float]]] = [[] for _ in range(rows)]
     records = streams.groups.view(np.uint8).reshape(-1, kernel.group_bytes)
+    follows = 0
     for begin, end in streams.shares.reshape(-1, 2):
-        for record in records[begin:end]:
-            start, turns = int(record[:8].view(np.int64)[0]), int(record[8:12].view(np.int32)[0])
-            base = int(record[12:16].view(np.int32)[0])
+        for number, record in enumerate(records[begin:end]):
+            start, stop = record[:16].view(np.int64).tolist()
+            assert number == 0 or start == follows
+            follows = stop
             outputs = record[16 : 16 + 4 * kernel.rows].view(np.int32)
             seen = {}
             for m, row in enumerate(outputs):
@@ -32,8 +34,8 @@ def read_back(
                 biases[row] += record[16 + 4 * (kernel.rows + m) :][:4].view(np.float32)[0] * (
                     list(outputs).index(row) == m
                 )
-            for turn in range(turns):
-                words = streams.stream[start + turn * kernel.turn_bytes :][: kernel.turn_bytes]
+            for first in range(start, stop, kernel.turn_bytes):
+                words = streams.stream[first:][: kernel.turn_bytes]
                 weights = words[: 4 * kernel.turn_weights].view(np.float32)
                 kind = np.int32 if kernel.wide else np.uint16
                 unit = 1 if kernel.wide else VECTOR_BYTES
@@ -79,7 +81,7 @@ def cases(draw: st.DrawFn) -> tuple[ConvRows, ConvKernel, int, int]:
 def test_streams_hold_the_weight(case: tuple[ConvRows, ConvKernel, int, int]) -> None:
     rows, kernel, blocks, threads = case
     streams = build_streams(rows, kernel, blocks, split_rows(rows, threads), VECTOR_BYTES)
-    stored, biases, entries = read_back(streams, kernel, len(rows.weight))
+    stored, biases, entries = read_back(streams, kernel, len(rows.weight), rows.base)
     assert (stored >= (2 if blocks > 1 else 1)).all()
     np.testing.assert_array_equal(biases, rows.bias)
     for row, found in enumerate(entries):

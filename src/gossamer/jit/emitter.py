@@ -113,6 +113,11 @@ class Emitter:
         arguments = [self.at(pointer, offset), INT32(0), INT32(3), INT32(1)]
         self.intrinsic("llvm.prefetch.p0", VOID, arguments)
 
+    def barrier(self) -> None:
+        """Let LLVM move no read or write from one side of this place to the other."""
+        nothing = ir.FunctionType(VOID, [])
+        self.builder.asm(nothing, "", "~{memory}", [], side_effect=True)
+
     def gather(self, pointer: Value, offsets: Value) -> Value:
         """Load one float32 a lane from 32-bit byte offsets; a negative offset gives zero."""
         b, nothing = self.builder, ir.Constant(self.int_vector, None)

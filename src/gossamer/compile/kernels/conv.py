@@ -13,8 +13,8 @@ first cache. Where it does not fit, the taps come in *blocks*: all rows walk the
 all walk the next, and the sums wait in the output in between.
 
 Stream of one turn: `rows · unroll` weights, then their offsets (unshared: one a weight, shared: one
-for each `rows` weights). Record of a group of rows: stream offset (64 bits), turns, input offset
-that the stream's offsets count from, then for each row an output offset, then for each row a bias.
+for each `rows` weights). Record of a group of rows: where its turns begin and end in the stream (64
+bits each; the next group's follow), then for each row an output offset, then for each row a bias.
 """
 
 from __future__ import annotations
@@ -191,8 +191,10 @@ class _Walk:
         is_last: Value | bool = True,
     ) -> None:
         """Write some groups of rows in one tile, and then what outside the tile repeats theirs."""
-        with self.e.loop(*groups) as group:
-            self.group(self._record(group), rows, is_first, is_last)
+        e = self.e
+        start = e.load(INT64, self._record(groups[0]), align=4)
+        with e.carried_loop(*groups, 1, self._turn(start)) as (group, turn, set_next):
+            set_next(self.group(self._record(group), turn, rows, is_first, is_last))
         if self.kernel.echoes:
             self.e.either(is_last, lambda: self._echo(groups, tile), list)
 
@@ -221,32 +223,46 @@ class _Walk:
     def group(
         self,
         record: Value,
+        turn: Values,
         rows: tuple[Values, Values],
         is_first: Value | bool,
         is_last: Value | bool,
-    ) -> None:
-        """Write one group of rows in one tile, in a block of taps: maybe the first, or the last."""
+    ) -> Values:
+        """Write one group of rows in one tile, in a block of taps: maybe the first, or the last.
+
+        Takes what `_turn` reads of its first turn, and returns that of the next group, which
+        follows in the stream: a group that read its own would have nothing to do meanwhile.
+        """
         k, e = self.kernel, self.e
-        start = e.at(self.stream, e.load(INT64, record, align=4))
-        turns, base = e.load_offset(record, 8), e.load_offset(record, 12)
-        source = [e.at(row, base) for row in rows[0]]
-        outputs = self._outputs(record, rows[1])
-        sums, words = self._initial(record, outputs, is_first), self._words(start)
-        quads = self._quads(start)
-        ahead, own = len(words), len(words) + len(quads)
-        carried = [start, *words, *quads, *sums]
-        with e.carried_loop(0, turns, 1, carried) as (_, (at, *now), set_next):
-            following = e.at(at, k.turn_bytes)
+        begin, *ahead = turn
+        end = e.load(INT64, record, 8, align=4)
+        carried = [*ahead, *self._initial(record, rows[1], is_first)]
+        with e.carried_loop(begin, end, k.turn_bytes, carried) as (place, now, set_next):
+            following = e.at(self.stream, e.add(place, k.turn_bytes))
             words = self._words(following)
+            at = e.at(self.stream, place)
             e.prefetch(at, PREFETCH_BYTES)
-            offsets = take_offsets(e, now[:ahead], k.offset_bytes, 1 if k.wide else e.vector_bytes)
-            if k.shared:
-                result = self._shared_turn(at, offsets, source, now[own:])
-            else:
-                weights = take_weights(e, now[ahead:own], k.turn_weights)
-                result = self._sparse_turn(weights, offsets, source, now[own:])
-            set_next([following, *words, *self._quads(following), *result])
-        self._finish(e.loop_results[1 + own :], outputs, is_last)
+            e.barrier()
+            sums = self._add_turn(at, now[: len(words)], now[len(words) :], rows[0])
+            set_next([*words, *self._quads(following), *sums])
+        now = e.loop_results
+        self._finish(now[len(ahead) :], self._outputs(record, rows[1]), is_last)
+        return [end, *now[: len(ahead)]]
+
+    def _turn(self, place: Value) -> Values:
+        """Return where a turn lies in the stream, and what is read of it a turn ahead."""
+        at = self.e.at(self.stream, place)
+        return [place, *self._words(at), *self._quads(at)]
+
+    def _add_turn(self, at: Value, words: Values, now: Values, source: Values) -> Values:
+        """Return the sums after a turn; `now` is its weights, if they were read, and the sums."""
+        k, e = self.kernel, self.e
+        offsets = take_offsets(e, words, k.offset_bytes, 1 if k.wide else e.vector_bytes)
+        if k.shared:
+            return self._shared_turn(at, offsets, source, now)
+        sums = k.rows * k.tile_h * k.tile_w
+        weights = take_weights(e, now[:-sums], k.turn_weights)
+        return self._sparse_turn(weights, offsets, source, now[-sums:])
 
     def _outputs(self, record: Value, target: Values) -> list[Values]:
         """Return the addresses of each output channel's rows."""
@@ -254,25 +270,25 @@ class _Walk:
         channels = [e.load_offset(record, 16 + 4 * m) for m in range(self.kernel.rows)]
         return [[e.at(row, channel) for row in target] for channel in channels]
 
-    def _initial(self, record: Value, outputs: list[Values], is_first: Value | bool) -> Values:
+    def _initial(self, record: Value, target: Values, is_first: Value | bool) -> Values:
         """Return what the sums start from; only records of the first block have a bias."""
         e = self.e
         if self.kernel.adds:
-            held = zip(self._held(outputs), self._biases(record), strict=True)
+            held = zip(self._held(record, target), self._biases(record), strict=True)
             return [e.builder.fadd(total, bias) for total, bias in held]
-        return e.either(is_first, lambda: self._biases(record), lambda: self._held(outputs))
+        return e.either(is_first, lambda: self._biases(record), lambda: self._held(record, target))
 
     def _biases(self, record: Value) -> Values:
         k, e = self.kernel, self.e
         biases = [e.splat(e.load(FLOAT, record, 16 + 4 * k.rows + 4 * m)) for m in range(k.rows)]
         return [bias for bias in biases for _ in range(k.tile_h * k.tile_w)]
 
-    def _held(self, outputs: list[Values]) -> Values:
+    def _held(self, record: Value, target: Values) -> Values:
         """Return the sums so far, which the output holds."""
         k, e = self.kernel, self.e
         return [
             e.load_vector(row, c * e.vector_bytes)
-            for channel in outputs
+            for channel in self._outputs(record, target)
             for row in channel
             for c in range(k.tile_w)
         ]

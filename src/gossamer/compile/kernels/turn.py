@@ -3,8 +3,8 @@
 A processor starts so many reads a cycle, of whatever kind, and a nonzero that reads its own vectors
 needs nearly all of them. So weights come four at a time, offsets as many as a register holds, and
 both a turn before they are needed: addresses then never wait. What is carried around the loop is
-the word, not what it is taken apart into. LLVM reads a word again rather than carry it if nothing
-is written in between; to it, a prefetch after the read is that.
+the word, not what it is taken apart into. LLVM reads a word again rather than carry it, or moves
+the read to the end of the turn, if nothing is written in between; to it, a barrier is that.
 """
 
 from __future__ import annotations

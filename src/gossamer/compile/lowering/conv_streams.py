@@ -48,11 +48,14 @@ class ConvRows:
         return float(self.counts.sum()) / max(1, self.weight.size)
 
     @cached_property
+    def base(self) -> int:
+        """The input offset that the stream's offsets count from."""
+        return int(self.offsets.min()) if self.offsets.size else 0
+
+    @property
     def span_bytes(self) -> int:
-        """Largest distance between two taps of one group of channels."""
-        if not self.offsets.size:
-            return 0
-        return int((self.offsets.max(1) - self.offsets.min(1)).max())
+        """Largest offset that a stream holds."""
+        return int(self.offsets.max()) - self.base if self.offsets.size else 0
 
     def reads(self, kernel: ConvKernel) -> int:
         """Return the vectors that a kernel reads for a vector of pixels in all rows."""
@@ -221,7 +224,7 @@ def _write(
     turns = -(-lists.counts.max(1) // kernel.unroll)
     slots = turns * kernel.unroll
     turn_type, channels = _turn_type(kernel), members[:, 0] // rows.group_rows
-    bases, steps = _steps(rows, 1 if kernel.wide else vector_bytes)
+    steps = (rows.offsets - rows.base) // (1 if kernel.wide else vector_bytes)
     steps = steps.astype(turn_type["offsets"].base)
     entry = _entries_of_slots(lists, slots)
     weights, taps = lists.values[entry], lists.taps[entry]
@@ -233,16 +236,10 @@ def _write(
     )
     words["offsets"][:-1] = offsets.reshape(-1, kernel.turn_offsets)
     records = np.zeros(len(members), _record_type(kernel))
-    first_turn = np.cumsum(turns) - turns
-    records["stream"], records["turns"] = first_turn * kernel.turn_bytes, turns
-    records["base"], records["outputs"] = bases[channels], rows.outputs[members]
+    records["end"] = np.cumsum(turns) * kernel.turn_bytes
+    records["begin"] = records["end"] - turns * kernel.turn_bytes
+    records["outputs"] = rows.outputs[members]
     return records, words.view(np.uint8)
-
-
-def _steps(rows: ConvRows, unit: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return (G,), an offset of each group of channels, and (G, taps), what to add, in units."""
-    bases = rows.offsets.min(1)
-    return bases, (rows.offsets - bases[:, None]) // unit
 
 
 def _entries_of_slots(lists: _Lists, slots: np.ndarray) -> np.ndarray:
@@ -305,9 +302,8 @@ def _turn_type(kernel: ConvKernel) -> np.dtype:
 def _record_type(kernel: ConvKernel) -> np.dtype:
     return np.dtype(
         [
-            ("stream", np.int64),
-            ("turns", np.int32),
-            ("base", np.int32),
+            ("begin", np.int64),
+            ("end", np.int64),
             ("outputs", np.int32, (kernel.rows,)),
             ("bias", np.float32, (kernel.rows,)),
         ]

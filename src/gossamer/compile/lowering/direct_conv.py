@@ -38,6 +38,7 @@ def _arguments(conv: Convolution, candidate: Candidate) -> dict[str, Argument]:
     tiles = pixel_tiles(source, target, conv.op.stride, (kernel.tile_h, kernel.tile_w))
     by_tile = not kernel.by_rows and len(tiles) >= min(len(rows.weight) // kernel.rows, 4 * threads)
     parts = [np.arange(len(rows.weight))] if by_tile else split_rows(rows, threads)
+    tiles[:, 0] += rows.base
     streams = build_streams(rows, kernel, candidate.blocks, parts, source.column_bytes)
     echoes: Mapping[str, Argument] = dict.fromkeys(("echo_bounds", "echoes", "echo_lanes"), 0)
     if kernel.echoes:
