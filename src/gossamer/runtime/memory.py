@@ -25,7 +25,9 @@ def aligned_bytes(size_bytes: int) -> np.ndarray:
 
 
 def _huge_bytes(size_bytes: int) -> np.ndarray:
-    pages = mmap.mmap(-1, -(-size_bytes // HUGE_PAGE_BYTES) * HUGE_PAGE_BYTES + HUGE_PAGE_BYTES)
+    room = -(-size_bytes // HUGE_PAGE_BYTES) * HUGE_PAGE_BYTES + HUGE_PAGE_BYTES
+    # Private: what processes could share gets huge pages on few systems.
+    pages = mmap.mmap(-1, room, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     # A system without huge pages refuses; the memory is as good.
     with contextlib.suppress(OSError):
         pages.madvise(mmap.MADV_HUGEPAGE)
