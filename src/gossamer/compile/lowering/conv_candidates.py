@@ -17,23 +17,27 @@ from gossamer.compile.kernels.conv import ConvKernel
 from gossamer.compile.kernels.turn import QUAD
 from gossamer.compile.lowering.conv_streams import LARGEST_NARROW, ConvRows
 
-CACHE_BYTES = (36 * 1024, 768 * 1024)
-"""What a tile's input may take of the first and second cache, the rest is for weights."""
+CACHE_BYTES = (48 * 1024, 768 * 1024)
+"""What a tile's input may take of the first and second cache."""
 LINE_BYTES = 64
-FIRST_CACHE_CYCLES = 0.6
+FIRST_CACHE_CYCLES = 0.52
 """Of reading one vector from the first cache and using it."""
-FARTHER_CYCLES = (0.008, 0.013)
+FARTHER_CYCLES = (0.0065, 0.013)
 """What each byte of a vector adds if it is not in the first cache, and not in the second either."""
-WAITING_CYCLES = 0.005
-"""What each byte of a sum adds that waits in the second cache."""
-GROUP_CYCLES = 45.0
+GROUP_CYCLES = 10.0
 """Of starting and ending one group of rows, beside its sums."""
-READ_CYCLES = 0.75
+SUM_CYCLES = 1.5
+"""Of a vector of sums: it is set or read, and stored."""
+READ_CYCLES = 0.55
 """Of a read that all vectors of a tile share."""
+ROW_CYCLES = 0.1
+"""Of each further row of a tile that a weight reads: it lies on a page of its own."""
+TOGETHER_CYCLES = 0.03
+"""What each further row of a group adds, as a share: it waits for the longest."""
 SPARSE_TURNS = ((1, 1), (1, 2), (1, 4), (2, 1), (2, 2), (4, 1), (4, 2), (8, 1))
 """Rows that walk lists of their own together, and weights of each in a turn."""
 MOST_BLOCKS = 64
-BLOCK_PARTS = (5 / 8, 1, 3 / 2, 2)
+BLOCK_PARTS = (15 / 32, 3 / 4, 9 / 8, 3 / 2)
 """Of the first cache that the input of a block may take: what does not fit is read from farther
 away, but larger blocks have fewer sums that wait."""
 Pair = tuple[int, int]
@@ -68,19 +72,29 @@ class Windows:
 
     def input_bytes(self, tile: Pair) -> int:
         """Bytes of cache lines that the taps of a tile of pixels read, rows of filters apart."""
-        return self.kernel[0] * tile[0] * self.channels * self._row_bytes(tile)
+        return round(self.kernel[0] * tile[0] * self.channels * _row(self, tile[1])[0])
 
     def bytes_per_read(self, tile: Pair) -> float:
         """Bytes of cache lines a vector that is read: with a stride, lines are used in part."""
-        return self._row_bytes(tile) / min(self._columns(tile), tile[1] * self.kernel[1])
+        line_bytes, columns = _row(self, tile[1])
+        return line_bytes / columns
 
-    def _row_bytes(self, tile: Pair) -> int:
-        """Bytes of the lines of a row of vectors; it may begin anywhere in a line."""
-        vector_bytes = 4 * self.lanes
-        return self._columns(tile) * vector_bytes + max(0, LINE_BYTES - vector_bytes)
 
-    def _columns(self, tile: Pair) -> int:
-        return (tile[1] - 1) * self.stride[1] + (self.kernel[1] - 1) * self.dilation[1] + 1
+@lru_cache(maxsize=1024)
+def _row(windows: Windows, width: int) -> tuple[float, int]:
+    """Return what is read of a row for so many outputs: bytes of lines, and columns.
+
+    A row may begin anywhere in a line: lines are counted on average.
+    """
+    columns = {
+        x * windows.stride[1] + tap * windows.dilation[1]
+        for x in range(width)
+        for tap in range(windows.kernel[1])
+    }
+    vector_bytes = 4 * windows.lanes
+    per_line = max(1, LINE_BYTES // vector_bytes)
+    lines = {(first, (first + x) // per_line) for first in range(per_line) for x in columns}
+    return max(LINE_BYTES, vector_bytes) * len(lines) / per_line, len(columns)
 
 
 @dataclass(frozen=True)
@@ -120,7 +134,7 @@ def _sparse(
     padded = {unroll: _padded(rows.counts, unroll) for _, unroll in SPARSE_TURNS}
     kernels = _sparse_kernels(windows, rows.group_rows, activation, adds, is_wide, echoes)
     for kernel, blocks, tap_cycles in kernels:
-        cycles = padded[kernel.unroll] * (1 + 0.02 * (kernel.rows - 1)) * tap_cycles
+        cycles = padded[kernel.unroll] * (1 + TOGETHER_CYCLES * (kernel.rows - 1)) * tap_cycles
         yield Candidate(kernel, blocks, _total(rows, windows, kernel, blocks, cycles))
 
 
@@ -153,7 +167,8 @@ def _tap_cycles(windows: Windows, kernel: ConvKernel, blocks: int) -> float:
     latency = max(1.0, 8 / (kernel.rows * vectors))
     read = read_cycles(windows, (kernel.tile_h, kernel.tile_w), blocks)
     shared_reads = 1 / min(QUAD, kernel.turn_weights) + 2 / kernel.turn_weights
-    return vectors * read * latency + READ_CYCLES * shared_reads
+    beside = READ_CYCLES * shared_reads + ROW_CYCLES * (kernel.tile_h - 1)
+    return vectors * read * latency + beside
 
 
 def _shared(
@@ -186,14 +201,7 @@ def _total(
     groups = -(-len(rows.weight) // kernel.rows) * blocks
     sums = kernel.rows * kernel.tile_h * kernel.tile_w
     tiles = -(-windows.tile[0] // kernel.tile_h) * -(-windows.tile[1] // kernel.tile_w)
-    held = 0.5
-    if blocks > 1 or kernel.adds:
-        # The sums of all rows lie in the second cache between blocks, unless they are few.
-        waiting = len(rows.weight) * kernel.tile_h * kernel.tile_w * 4 * windows.lanes
-        held = 1.0 + WAITING_CYCLES * 4 * windows.lanes * (
-            blocks > 1 and waiting > CACHE_BYTES[0] / 2
-        )
-    return tiles * (tile_cycles + groups * (GROUP_CYCLES + held * sums))
+    return tiles * (tile_cycles + groups * (GROUP_CYCLES + SUM_CYCLES * sums))
 
 
 def _padded(counts: np.ndarray, unroll: int) -> float:
