@@ -236,7 +236,7 @@ class _Walk:
         k, e = self.kernel, self.e
         begin, *ahead = turn
         end = e.load(INT64, record, 8, align=4)
-        carried = [*ahead, *self._initial(record, rows[1], is_first)]
+        carried = [*ahead, *self._biases(record)]
         with e.carried_loop(begin, end, k.turn_bytes, carried) as (place, now, set_next):
             following = e.at(self.stream, e.add(place, k.turn_bytes))
             words = self._words(following)
@@ -246,7 +246,9 @@ class _Walk:
             sums = self._add_turn(at, now[: len(words)], now[len(words) :], rows[0])
             set_next([*words, *self._quads(following), *sums])
         now = e.loop_results
-        self._finish(now[len(ahead) :], self._outputs(record, rows[1]), is_last)
+        outputs = self._outputs(record, rows[1])
+        sums = self._with_held(now[len(ahead) :], outputs, is_first)
+        self._finish(sums, outputs, is_last)
         return [end, *now[: len(ahead)]]
 
     def _turn(self, place: Value) -> Values:
@@ -270,25 +272,30 @@ class _Walk:
         channels = [e.load_offset(record, 16 + 4 * m) for m in range(self.kernel.rows)]
         return [[e.at(row, channel) for row in target] for channel in channels]
 
-    def _initial(self, record: Value, target: Values, is_first: Value | bool) -> Values:
-        """Return what the sums start from; only records of the first block have a bias."""
-        e = self.e
-        if self.kernel.adds:
-            held = zip(self._held(record, target), self._biases(record), strict=True)
-            return [e.builder.fadd(total, bias) for total, bias in held]
-        return e.either(is_first, lambda: self._biases(record), lambda: self._held(record, target))
-
     def _biases(self, record: Value) -> Values:
+        """Return what the sums start from; only records of the first block have a bias."""
         k, e = self.kernel, self.e
         biases = [e.splat(e.load(FLOAT, record, 16 + 4 * k.rows + 4 * m)) for m in range(k.rows)]
         return [bias for bias in biases for _ in range(k.tile_h * k.tile_w)]
 
-    def _held(self, record: Value, target: Values) -> Values:
-        """Return the sums so far, which the output holds."""
+    def _with_held(self, sums: Values, outputs: list[Values], is_first: Value | bool) -> Values:
+        """Return the sums with what the output holds: of earlier blocks, or a residual.
+
+        It comes last, so that no product waits for what lies far away.
+        """
+        add = self.e.builder.fadd
+        return self.e.either(
+            is_first if not self.kernel.adds else False,
+            lambda: sums,
+            lambda: [add(a, b) for a, b in zip(sums, self._held(outputs), strict=True)],
+        )
+
+    def _held(self, outputs: list[Values]) -> Values:
+        """Return the numbers that the output holds so far."""
         k, e = self.kernel, self.e
         return [
             e.load_vector(row, c * e.vector_bytes)
-            for channel in self._outputs(record, target)
+            for channel in outputs
             for row in channel
             for c in range(k.tile_w)
         ]
