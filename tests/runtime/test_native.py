@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import ctypes
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -9,7 +11,7 @@ import pytest
 
 from gossamer.jit.target import host_target
 from gossamer.jit.toolchain import compile_ir, parse
-from gossamer.runtime.native import STEP_BYTES, _loop_ir, native_loop
+from gossamer.runtime.native import SHARED_BYTES, STEP_BYTES, _loop_ir, native_loop
 
 COUNT = """
 define void @count(ptr %at, i64 %thread) {
@@ -49,6 +51,24 @@ def test_steps_are_repeated_in_order() -> None:
     assert steps.strides[0] == STEP_BYTES
     native_loop().repeat(steps.ctypes.data, len(steps), 5)
     assert counters.tolist() == [10, 5]
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks Linux for processors")
+def test_a_worker_on_the_processor_of_its_caller_moves_to_another() -> None:
+    """Both on one processor, each would wait until the other's share of time is over."""
+    allowed = os.sched_getaffinity(0)
+    if len(allowed) < 2:
+        pytest.skip("one processor only")
+    processor = ctypes.CDLL(None).sched_getcpu
+    shared = np.zeros(SHARED_BYTES, np.uint8)
+    moved = 0
+    for job in range(20):
+        before = processor()
+        native_loop().announce(shared.ctypes.data, 0, 0)
+        native_loop().work(shared.ctypes.data, 0, 1, job, 0)
+        moved += processor() != before
+    assert moved > 10
+    assert os.sched_getaffinity(0) == allowed
 
 
 def test_importing_the_runtime_does_not_import_llvm() -> None:

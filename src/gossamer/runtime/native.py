@@ -5,6 +5,9 @@ shared block keeps one cache line a field, so that spinning threads do not distu
 
 While kernels run, the processor takes numbers below the smallest normal one (1.2·10⁻³⁸) as zero:
 some processors need a hundred cycles for each of them. The caller's mode is restored.
+
+Systems wake a worker on the processor of its caller now and then, where both would wait for each
+other's share of time; a worker that finds itself there moves to another processor (Linux).
 """
 
 from __future__ import annotations
@@ -66,6 +69,7 @@ def _loop_ir(target: Target) -> str:
     x86 = target.triple.startswith(("x86_64", "i686"))
     posix = "windows" not in target.triple
     declarations = _control_ir(target.triple)
+    declarations += _ASIDE_LINUX if "linux" in target.triple else _ASIDE_NOWHERE
     declarations += "declare void @llvm.x86.sse2.pause()\n" if x86 else ""
     # Where there are more threads than processors, a barrier must let the others run.
     declarations += "declare i32 @sched_yield()\n" if posix else ""
@@ -129,7 +133,56 @@ define private i64 @flush() {{
 }}
 """
 
-# Shared block: 0 threads arrived at the barrier, 64 barriers passed, 128 job, 192 steps, 200 count.
+_ASIDE_LINUX = """
+declare i32 @sched_getcpu()
+declare i32 @sched_getaffinity(i32, i64, ptr)
+declare i32 @sched_setaffinity(i32, i64, ptr)
+define private i64 @processor() {
+  %number = call i32 @sched_getcpu()
+  %wide = sext i32 %number to i64
+  ret i64 %wide
+}
+define private void @step_aside(i64 %theirs) {
+  %mine = call i64 @processor()
+  %here = icmp eq i64 %mine, %theirs
+  %known = icmp ult i64 %mine, 1024
+  %shared = and i1 %here, %known
+  br i1 %shared, label %move, label %stay
+move:
+  %all = alloca [128 x i8], align 8
+  %others = alloca [128 x i8], align 8
+  %got = call i32 @sched_getaffinity(i32 0, i64 128, ptr %all)
+  %too = call i32 @sched_getaffinity(i32 0, i64 128, ptr %others)
+  %failed = icmp slt i32 %got, 0
+  br i1 %failed, label %stay, label %leave
+leave:
+  %byte = lshr i64 %mine, 3
+  %low = and i64 %mine, 7
+  %shift = trunc i64 %low to i8
+  %bit = shl i8 1, %shift
+  %rest = xor i8 %bit, -1
+  %at = getelementptr i8, ptr %others, i64 %byte
+  %before = load i8, ptr %at
+  %after = and i8 %before, %rest
+  store i8 %after, ptr %at
+  %moved = call i32 @sched_setaffinity(i32 0, i64 128, ptr %others)
+  %free = call i32 @sched_setaffinity(i32 0, i64 128, ptr %all)
+  br label %stay
+stay:
+  ret void
+}
+"""
+_ASIDE_NOWHERE = """
+define private i64 @processor() {
+  ret i64 -1
+}
+define private void @step_aside(i64 %theirs) {
+  ret void
+}
+"""
+
+# Shared block: 0 threads arrived at the barrier, 64 barriers passed, 128 job, 192 steps, 200 count,
+# 208 the caller's processor.
 _LOOP = """
 define private void @barrier(ptr %shared, i64 %threads) {
   %phase_at = getelementptr i8, ptr %shared, i64 64
@@ -199,6 +252,9 @@ define void @announce(ptr %shared, ptr %steps, i64 %count) {
   store ptr %steps, ptr %steps_at, align 8
   %count_at = getelementptr i8, ptr %shared, i64 200
   store i64 %count, ptr %count_at, align 8
+  %processor_at = getelementptr i8, ptr %shared, i64 208
+  %processor = call i64 @processor()
+  store i64 %processor, ptr %processor_at, align 8
   %job_at = getelementptr i8, ptr %shared, i64 128
   %job = load i64, ptr %job_at, align 8
   %next = add i64 %job, 1
@@ -219,6 +275,7 @@ entry:
   %job_at = getelementptr i8, ptr %shared, i64 128
   %steps_at = getelementptr i8, ptr %shared, i64 192
   %count_at = getelementptr i8, ptr %shared, i64 200
+  %processor_at = getelementptr i8, ptr %shared, i64 208
   br label %poll
 poll:
   %seen = phi i64 [%first, %entry], [%job, %take_part], [%seen, %idle]
@@ -232,6 +289,8 @@ found:
 take_part:
   %steps = load ptr, ptr %steps_at, align 8
   %count = load i64, ptr %count_at, align 8
+  %processor = load i64, ptr %processor_at, align 8
+  call void @step_aside(i64 %processor)
   call void @run_steps(ptr %shared, ptr %steps, i64 %count, i64 %thread, i64 %threads)
   br label %poll
 idle:
