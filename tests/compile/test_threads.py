@@ -9,19 +9,21 @@ import pytest
 
 from gossamer.compile import threads
 from gossamer.compile.compile import compile
-from gossamer.compile.threads import ALONE_US, SHARED_MACS, share_out
+from gossamer.compile.threads import ALONE_US, SHARE_US, SHARED_MACS, share_out
 from gossamer.graph import Graph, interpret
 from gossamer.graph.ops import Conv2d
 from gossamer.jit.target import host_target
 from gossamer.runtime.plan import Plan, StepReport
 from tests.compile.graphs import single, sparse_array
 
+STEPS = 50
+
 
 def plans(monkeypatch: pytest.MonkeyPatch, times_us: dict[int, float], macs: int = 1000):
     """Return a maker of plans that take these times, and the threads of those it made."""
     made, nothing = [], np.zeros(0)
     report = StepReport("n", "k", None, {}, macs, macs, "")
-    plan = Plan(nothing, nothing, nothing, (1,), nothing, (), (), (report,), host_target())
+    plan = Plan(nothing, nothing, nothing, (1,), nothing, (), (), (report,) * STEPS, host_target())
 
     def plan_of(count: int) -> Plan:
         made.append(count)
@@ -62,6 +64,12 @@ def test_much_work_is_shared_without_asking(monkeypatch: pytest.MonkeyPatch) -> 
     assert made == [4]
 
 
+def test_long_steps_are_shared_without_asking(monkeypatch: pytest.MonkeyPatch) -> None:
+    plan_of, _ = plans(monkeypatch, {1: SHARE_US * 2 * STEPS})
+    plan = share_out(plan_of, 2)
+    assert (plan.threads, plan.threads_reason) == (2, "1000 µs are enough to share")
+
+
 def test_one_thread_is_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     plan_of, made = plans(monkeypatch, {})
     assert share_out(plan_of, 1).threads == 1
@@ -77,7 +85,7 @@ def test_a_plan_that_is_disturbed_once_is_still_chosen(monkeypatch: pytest.Monke
     def time_s(plan: Plan, _: object) -> float:
         runs[plan.threads] += 1
         is_disturbed = plan.threads == 2 and runs[2] <= threads.RUNS
-        return 1e-3 / plan.threads * (10 if is_disturbed else 1)
+        return 0.5e-3 / plan.threads * (10 if is_disturbed else 1)
 
     monkeypatch.setattr(threads, "_time_s", time_s)
     assert share_out(plan_of, 2).threads == 2

@@ -15,6 +15,9 @@ ALONE_US = 150.0
 threads that sleep are woken in fifty."""
 SHARED_MACS = 100_000_000
 """A plan with more nonzero MACs takes a millisecond at least, and is shared without asking."""
+SHARE_US = 10.0
+"""A plan that leaves each thread more to do between two barriers, on average, is shared without
+asking: an unlucky second would decide for one thread, and that costs half the speed from then on."""
 ROUNDS = 4
 RUNS = 5
 """Of each plan in each round. Plans take turns, so that whatever takes a processor away for a while
@@ -39,6 +42,8 @@ def share_out(plan_of: Callable[[int], Plan], most: int) -> Plan:
     times_us = _times_us(alone)
     if times_us[1] < ALONE_US:
         return replace(alone, threads_reason=f"{times_us[1]:.0f} µs are too little to share")
+    if times_us[1] >= SHARE_US * most * len(plan.reports):
+        return replace(plan, threads_reason=f"{times_us[1]:.0f} µs are enough to share")
     best, times_us = plan, _times_us(alone, plan)
     while best.threads > 3:
         fewer = plan_of(best.threads // 2)
