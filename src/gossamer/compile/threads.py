@@ -17,7 +17,7 @@ SHARED_MACS = 100_000_000
 """A plan with more nonzero MACs takes a millisecond at least, and is shared without asking."""
 SHARE_US = 10.0
 """A plan that leaves each thread more to do between two barriers, on average, is shared without
-asking: an unlucky second would decide for one thread, and that costs half the speed from then on."""
+asking: an unlucky second would decide for one thread, at half the speed from then on."""
 ROUNDS = 4
 RUNS = 5
 """Of each plan in each round. Plans take turns, so that whatever takes a processor away for a while
