@@ -36,7 +36,11 @@ def _arguments(conv: Convolution, candidate: Candidate) -> dict[str, Argument]:
     kernel, rows, threads = candidate.kernel, conv.rows, conv.threads
     source, target = conv.source.planes, conv.target.planes
     tiles = pixel_tiles(source, target, conv.op.stride, (kernel.tile_h, kernel.tile_w))
-    by_tile = not kernel.by_rows and len(tiles) >= min(len(rows.weight) // kernel.rows, 4 * threads)
+    pixels = len(tiles) * kernel.tile_h * kernel.tile_w
+    # Sums of earlier blocks wait in the output: where tiles overlap, one thread's are another's.
+    overlaps = candidate.blocks > 1 and pixels > target.tile_h * target.tile_w
+    enough = len(tiles) >= min(len(rows.weight) // kernel.rows, 4 * threads)
+    by_tile = enough and not (kernel.by_rows or overlaps)
     parts = [np.arange(len(rows.weight))] if by_tile else split_rows(rows, threads)
     tiles[:, 0] += rows.base
     streams = build_streams(rows, kernel, candidate.blocks, parts, source.column_bytes)
