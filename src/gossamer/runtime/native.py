@@ -143,14 +143,14 @@ define private i64 @processor() {
   ret i64 %wide
 }
 define private void @step_aside(i64 %theirs) {
+  %all = alloca [128 x i8], align 8
+  %others = alloca [128 x i8], align 8
   %mine = call i64 @processor()
   %here = icmp eq i64 %mine, %theirs
   %known = icmp ult i64 %mine, 1024
   %shared = and i1 %here, %known
   br i1 %shared, label %move, label %stay
 move:
-  %all = alloca [128 x i8], align 8
-  %others = alloca [128 x i8], align 8
   %got = call i32 @sched_getaffinity(i32 0, i64 128, ptr %all)
   %too = call i32 @sched_getaffinity(i32 0, i64 128, ptr %others)
   %failed = icmp slt i32 %got, 0

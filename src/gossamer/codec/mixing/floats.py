@@ -5,7 +5,7 @@ the mantissa from its highest bit, each bit by a slot of its own, which finds ou
 bits are always zero. Most mantissas are noise, and take as many bits as they have. From version 5
 on sign, exponent and the first bits of the mantissa are also told by the trend of such floats. From
 version 6 on bits that are noise in the whole list are not modelled, and long lists have a slot for
-each bit of sign and exponent, unmixed: they are read five times as fast.
+each bit of sign and exponent, unmixed: they are read four times as fast.
 """
 
 from __future__ import annotations
