@@ -289,3 +289,9 @@ def test_softmax(shape: tuple[int, ...], scale: float) -> None:
     x = np.random.default_rng(0).standard_normal(shape).astype(np.float32) * scale
     assert_equals_interpreter(single(Softmax(), shape), x)
     assert_equals_interpreter(single(Softmax(), shape), x, threads=2, lanes=4)
+
+
+def test_softmax_over_many_like_channels() -> None:
+    x = np.random.default_rng(0).uniform(0, 0.01, (1, 40_000)).astype(np.float32)
+    with program(single(Softmax(), x.shape)) as compiled:
+        np.testing.assert_allclose(compiled(x), interpret(compiled.graph, x), rtol=1e-6)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import inf, prod
 
 from gossamer.compile.geometry import Halo, window_halo
-from gossamer.compile.signs import is_nonnegative
+from gossamer.compile.signs import is_nonnegative, never_empty
 from gossamer.graph.graph import Graph, Node
 from gossamer.graph.ops import (
     AvgPool2d,
@@ -69,8 +69,7 @@ def outside_value(graph: Graph, node: Node) -> float | None:
         return 0.0
     if not isinstance(op, MaxPool2d):
         return None
-    touches = op.dilation == (1, 1) and all(op.padding[a] < op.kernel[a] for a in (0, 1))
-    return 0.0 if touches and is_nonnegative(graph, node.inputs[0]) else -inf
+    return 0.0 if never_empty(op) and is_nonnegative(graph, node.inputs[0]) else -inf
 
 
 def _reader(graph: Graph, node: Node, shapes: Mapping[str, Shape]) -> Reader:

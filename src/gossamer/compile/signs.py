@@ -9,7 +9,6 @@ from gossamer.graph.graph import Graph, Node
 
 _AT_LEAST_ZERO = {"relu", "relu6", "sigmoid", "hard_sigmoid"}
 _KEEP_SIGNS = (
-    ops.MaxPool2d,
     ops.AvgPool2d,
     ops.GlobalAvgPool,
     ops.Concat,
@@ -36,12 +35,20 @@ def is_nonnegative(graph: Graph, value: str) -> bool:
             continue
         if isinstance(node.op, ops.Threshold) and not (_thresholds(graph, node) < 0).any():
             continue
-        if not isinstance(node.op, _KEEP_SIGNS):
+        if not isinstance(node.op, _KEEP_SIGNS) and not never_empty(node.op):
             return False
         fresh = set(node.inputs) - seen
         seen |= fresh
         waiting += fresh
     return True
+
+
+def never_empty(op: ops.Op) -> bool:
+    """Whether each window of a max pooling has an entry of the picture: one without answers −∞.
+
+    Padding is at most half of a window, so only windows with gaps can miss the picture.
+    """
+    return isinstance(op, ops.MaxPool2d) and op.dilation == (1, 1)
 
 
 def _thresholds(graph: Graph, node: Node) -> np.ndarray:

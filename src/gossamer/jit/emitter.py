@@ -18,6 +18,7 @@ INT16 = ir.IntType(16)
 INT32 = ir.IntType(32)
 INT64 = ir.IntType(64)
 FLOAT = ir.FloatType()
+DOUBLE = ir.DoubleType()
 VOID = ir.VoidType()
 
 Value = Any

@@ -9,7 +9,7 @@ from llvmlite import ir
 
 from gossamer.compile.kernels.activation import exp
 from gossamer.compile.kernels.kernel import Kernel, KernelEmitter
-from gossamer.jit.emitter import FLOAT
+from gossamer.jit.emitter import DOUBLE, FLOAT
 
 
 @dataclass(frozen=True)
@@ -39,13 +39,14 @@ class SoftmaxKernel(Kernel):
             with e.carried_loop(1, count, 1, [first]) as (channel, (largest,), set_next):
                 set_next([e.larger(largest, e.load(FLOAT, source, e.multiply(channel, step)))])
             (largest,) = e.loop_results
-            zero = ir.Constant(FLOAT, 0.0)
+            # In float32, thousands of like addends leave an error of 1e-4: all round the same way.
+            zero = ir.Constant(DOUBLE, 0.0)
             with e.carried_loop(0, count, 1, [zero]) as (channel, (total,), set_next):
                 at = e.multiply(channel, step)
                 power = exp(e, b.fsub(e.load(FLOAT, source, at), largest))
                 e.store(power, target, at)
-                set_next([b.fadd(total, power)])
-            (total,) = e.loop_results
+                set_next([b.fadd(total, b.fpext(power, DOUBLE))])
+            total = b.fptrunc(e.loop_results[0], FLOAT)
             with e.loop(0, count) as channel:
                 at = e.multiply(channel, step)
                 e.store(b.fdiv(e.load(FLOAT, target, at), total), target, at)
