@@ -30,7 +30,7 @@ from gossamer.compile.lowering import (
     conv_candidates,
     convolution,
     direct_conv,
-    winograd,
+    winograd_windows,
 )
 from gossamer.compile.lowering.conv_ways import Way
 from gossamer.graph import Graph
@@ -130,8 +130,8 @@ def check(seed: int) -> None:
             changes.enter_context(patch.object(conv_candidates, "LARGEST_NARROW", 20))
             changes.enter_context(patch.object(channel_conv, "SUMS_BYTES", 4096))
             changes.enter_context(patch.object(channel_conv, "PIECE_TAPS", 8))
-            changes.enter_context(patch.object(winograd, "INPUT_BYTES", 4096))
-            changes.enter_context(patch.object(winograd, "FEWEST_WINDOWS", 1))
+            changes.enter_context(patch.object(winograd_windows, "INPUT_BYTES", 4096))
+            changes.enter_context(patch.object(winograd_windows, "FEWEST_WINDOWS", 1))
             changes.enter_context(patch.object(convolution, "DENSE_ABOVE", -1.0))
             shuffled = partial(_shuffled, np.random.default_rng(seed))
             changes.enter_context(patch.object(convolution, "rank_ways", shuffled))

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from gossamer.compile.kernels.channel_conv import ChannelConvKernel
 from gossamer.compile.kernels.kernel import Kernel
 from gossamer.compile.kernels.winograd import WinogradKernel
-from gossamer.compile.lowering import channel_conv, convolution, winograd
+from gossamer.compile.kernels.winograd_planes import WinogradPlanesKernel
+from gossamer.compile.lowering import channel_conv, convolution, winograd_windows
 from gossamer.compile.lowering.conv_ways import Way
 from gossamer.graph import Dense, Graph, Input, Node
 from gossamer.graph.interpret import interpret
@@ -21,14 +22,14 @@ from gossamer.graph.ops import Add, Conv2d
 from tests.compile.graphs import TOLERANCE, program
 from tests.compile.not_finite import assert_allowed
 
-KINDS = (ChannelConvKernel, WinogradKernel)
+KINDS = (ChannelConvKernel, WinogradKernel, WinogradPlanesKernel)
 
 
 def only(kind: type[Kernel], nth: int) -> Callable[[list[Way]], list[Way]]:
     """Return what ranks ways of a kind first, beginning with the nth; all where there is none."""
 
     def ranked(ways: list[Way]) -> list[Way]:
-        found = [way for way in ways if isinstance(way.kernel, kind)]
+        found = [way for way in ways if type(way.kernel) is kind]
         return [found[nth % len(found)]] if found else ways
 
     return ranked
@@ -73,11 +74,11 @@ def odd_choices(kind: type[Kernel], case: dict) -> Iterator[None]:
     """Choose a kind wherever it can serve; small layers may be cut as large ones are."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(convolution, "rank_ways", only(kind, case["nth"]))
-        patch.setattr(winograd, "FEWEST_WINDOWS", 1)
+        patch.setattr(winograd_windows, "FEWEST_WINDOWS", 1)
         if case["odd"]:
             patch.setattr(channel_conv, "SUMS_BYTES", 4096)
             patch.setattr(channel_conv, "PIECE_TAPS", 8)
-            patch.setattr(winograd, "INPUT_BYTES", 4096)
+            patch.setattr(winograd_windows, "INPUT_BYTES", 4096)
         yield
 
 

@@ -29,6 +29,7 @@ from gossamer.compile.kernels.response_norm import ResponseNormKernel
 from gossamer.compile.kernels.softmax import SoftmaxKernel
 from gossamer.compile.kernels.winners import WinnersKernel
 from gossamer.compile.kernels.winograd import WinogradKernel
+from gossamer.compile.kernels.winograd_planes import WinogradPlanesKernel
 from gossamer.graph.ops import ACTIVATIONS
 from gossamer.jit.target import host_target
 from gossamer.jit.toolchain import parse
@@ -50,6 +51,7 @@ KERNELS = [
     WinogradKernel(2, 3, 1, 6, 2, 2, "relu"),
     WinogradKernel(4, 3, 1, 5, 1, adds=True, echoes=True),
     WinogradKernel(4, 7, 2, 6, 2, 2),
+    WinogradPlanesKernel(3, 7, 2, 3, 2, 3, "relu", echoes=True),
     PlaneMeanKernel(),
     *(ElementwiseKernel(f, "relu6") for f in ("copy", "zero", "add", "multiply", "gate")),
     ElementwiseKernel("scale_shift"),
@@ -95,7 +97,9 @@ def runs_anywhere(kernel: Kernel) -> bool:
 
 
 def test_every_kind_of_kernel_is_here() -> None:
-    assert {type(kernel) for kernel in KERNELS} == set(Kernel.__subclasses__())
+    kinds = set(Kernel.__subclasses__())
+    kinds |= {kind for parent in kinds for kind in parent.__subclasses__()}
+    assert {type(kernel) for kernel in KERNELS} == kinds
 
 
 def test_names_are_unique_and_say_the_extension() -> None:

@@ -33,6 +33,7 @@ class ChannelKernel(Protocol):
     """What the walk asks of a kernel; see `ChannelConvKernel`."""
 
     chunk_fields: ClassVar[int]
+    slots: ClassVar[tuple[str, ...]]
 
     @property
     def pixels(self) -> int:
@@ -66,8 +67,9 @@ class ChannelWalk:
     def __init__(self, kernel: ChannelKernel, e: KernelEmitter) -> None:
         self.kernel, self.e = kernel, e
         names = ("input", "output", "tiles", "places", "chunks", "blocks", "weights", "taps")
-        self.slot = {name: e.pointer(name) for name in names}
-        self.sums = self.own("sums")
+        self.slot = {name: e.pointer(name) for name in names if name in kernel.slots}
+        if "sums" in kernel.slots:
+            self.sums = self.own("sums")
         self.pixel_bytes = kernel.vectors * e.vector_bytes
 
     def own(self, slot: str) -> Value:

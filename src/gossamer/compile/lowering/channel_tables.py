@@ -31,9 +31,10 @@ def tile_shapes(conv: Convolution) -> Iterator[tuple[int, int]]:
             yield from ((most, vectors), (most - 1, vectors))
 
 
-def unroll(pixels: int, vectors: int, taps: int) -> int:
-    """Return how many taps one turn of the loop has."""
-    return 2 if taps % 2 == 0 and pixels * vectors < UNROLLED else 1
+def unroll(pixels: int, vectors: int, taps: int, turns: tuple[int, ...] = (2,)) -> int:
+    """Return how many taps one turn of the loop has: one of `turns` that divides them, or one."""
+    fitting = [turn for turn in turns if taps % turn == 0 and pixels * vectors < UNROLLED]
+    return fitting[0] if fitting else 1
 
 
 def tap_cycles(pixels: int, vectors: int) -> float:

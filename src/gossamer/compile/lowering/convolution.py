@@ -20,6 +20,8 @@ from gossamer.compile.lowering.filters import Filters
 from gossamer.compile.lowering.pixel_tiles import overruns
 from gossamer.compile.lowering.pointwise import lower_sum, on_planes
 from gossamer.compile.lowering.winograd import winograd_ways
+from gossamer.compile.lowering.winograd_planes import winograd_planes_ways
+from gossamer.compile.lowering.winograd_windows import winograd_windows
 from gossamer.compile.step import Buffer, Choice, Step
 from gossamer.graph.graph import Node
 from gossamer.graph.ops import Add, Conv2d
@@ -105,7 +107,9 @@ def conv_choices(conv: Convolution, name: str) -> tuple[tuple[Choice, ...], list
     ways = list(direct_ways(conv))
     if conv.rows.density > DENSE_ABOVE:
         ways += channel_ways(conv)
-        ways += [] if conv.keep_infinities else winograd_ways(conv)
+        for windows in () if conv.keep_infinities else winograd_windows(conv):
+            ways += winograd_ways(conv, windows)
+            ways += winograd_planes_ways(conv, windows)
     ways = rank_ways(ways)[:MOST_CHOICES]
     sizes = {slot: max(way.memory.get(slot, 0) for way in ways) for w in ways for slot in w.memory}
     memory = {slot: Buffer(f"{name} {slot}", n * conv.threads) for slot, n in sizes.items()}
