@@ -17,6 +17,7 @@ import json
 import os
 import sys
 import time
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -30,8 +31,7 @@ class Session:
 
     def load(self, model: str, batch: int, threads: int) -> dict:
         """Compile a network."""
-        import deepsparse  # pyright: ignore[reportMissingImports]
-
+        deepsparse: Any = import_module("deepsparse")
         self.engine = deepsparse.Engine(
             model=model, batch_size=batch, num_cores=threads, num_streams=1
         )
