@@ -8,7 +8,7 @@ import pytest
 from gossamer.compile.places import assign_places
 from gossamer.compile.residuals import Uses
 from gossamer.graph import Dense, Graph, Input, Node
-from gossamer.graph.ops import Activation, Add, ChannelPermute, Conv2d, MaxPool2d, Op
+from gossamer.graph.ops import Activation, Add, ChannelPermute, ChannelSelect, Conv2d, MaxPool2d, Op
 from gossamer.graph.verify import infer_shapes
 from tests.compile.graphs import assert_equals_interpreter
 
@@ -46,6 +46,10 @@ FITTING = {
     "read before": (
         START, node("p", MaxPool2d((3, 3), (1, 1), (1, 1, 1, 1)), "a"),
         conv("b", "p"), node("s", Add(), "b", "a"), conv("end", "s"),
+    ),
+    "channels of zeros": (
+        START, node("p", ChannelSelect((2, 0, -1, 1, 0, -1)), "a"), conv("b", "a"),
+        node("s", Add("relu"), "b", "p"), conv("end", "s"),
     ),
 }  # fmt: skip
 UNFIT = {

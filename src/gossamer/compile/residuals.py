@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gossamer.graph.graph import Graph, Node
-from gossamer.graph.ops import Add, Conv2d
+from gossamer.graph.ops import Add, ChannelPermute, ChannelSelect, Conv2d, Flatten
 
 
 @dataclass(frozen=True)
@@ -88,5 +88,7 @@ class Uses:
 
 
 def _owns_memory(node: Node) -> bool:
-    """Whether each channel of a node's result has memory of its own."""
-    return node.op.kind not in ("channel_permute", "channel_select", "flatten")
+    """Whether each channel of a node's result has memory of its own, and is no other's renamed."""
+    if isinstance(node.op, ChannelPermute | ChannelSelect):
+        return min(node.op.order) < 0
+    return not isinstance(node.op, Flatten)
