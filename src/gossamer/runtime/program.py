@@ -7,6 +7,7 @@ import threading
 import weakref
 from collections.abc import Callable
 from functools import partial
+from math import isfinite
 from typing import Self
 
 import numpy as np
@@ -73,19 +74,19 @@ class Program:
         with self._lock():
             plan = self.plan_for(x.shape[1:])
             y = np.empty((len(x), *plan.output_shape), np.float32)
-            flat_x, flat_y = x.reshape(len(x), -1), y.reshape(len(y), -1)
-            for image in range(len(x)):
-                flat_y[image] = self._answer(plan, flat_x[image])
-                if not (plan.keeps_infinities or np.isfinite(flat_y[image]).all()):
+            for image, answer in zip(x.reshape(len(x), -1), y.reshape(len(x), -1), strict=True):
+                self._answer(plan, image, answer)
+                # The squares add up to no number if some entry is none (or beyond 10¹⁹).
+                if not (plan.keeps_infinities or isfinite(answer.dot(answer))):
                     # What became NaN may be an infinity on the way, or the zero that follows it.
                     careful = self.plan_for(x.shape[1:], keep_infinities=True)
-                    flat_y[image] = self._answer(careful, flat_x[image])
+                    self._answer(careful, image, answer)
         return y
 
-    def _answer(self, plan: Plan, image: np.ndarray) -> np.ndarray:
+    def _answer(self, plan: Plan, image: np.ndarray, answer: np.ndarray) -> None:
         plan.input[:] = image
         self._run_steps(plan, *plan.job)
-        return plan.output
+        answer[:] = plan.output
 
     def plan_for(self, image_shape: tuple[int, ...], *, keep_infinities: bool = False) -> Plan:
         """Return the plan for images of (C, H, W) or (F,), making it if it is new.
@@ -167,5 +168,7 @@ def _real_numbers(x: object) -> np.ndarray:
         raise DataError("not an array", got=str(error)) from None
     if array.dtype.kind not in "fiub":
         raise DataError("not an array of real numbers", got=array.dtype)
+    if array.dtype == np.float32:
+        return np.ascontiguousarray(array)
     with np.errstate(over="ignore"):  # what float32 does not hold is an infinity there
         return np.ascontiguousarray(array, np.float32)
