@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from gossamer.jit.limits import measure_limits
+from gossamer.jit.limits import Limits, measure_limits
 from gossamer.jit.target import host_target
 
 
@@ -17,3 +17,11 @@ def test_limits_are_those_of_a_processor() -> None:
 def test_narrower_vectors_run_too() -> None:
     target = replace(host_target(), lanes=4)
     assert measure_limits(target, sizes_bytes=(4096,)).arithmetic > 0
+
+
+def test_the_best_of_two_has_the_higher_of_each_speed() -> None:
+    slow_cache, slow_arithmetic = (
+        Limits(60.0, {4096: 20.0, 8192: 9.0}),
+        Limits(50.0, {4096: 30.0, 8192: 8.0}),
+    )
+    assert slow_cache.best_of(slow_arithmetic) == Limits(60.0, {4096: 30.0, 8192: 9.0})

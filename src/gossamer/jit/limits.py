@@ -46,6 +46,11 @@ class Limits:
         kept = ", ".join(f"{v:.0f} from {_amount(size)}" for size, v in self.reading.items())
         return f"{self.arithmetic:.0f} GMAC/s from registers; with each number read, {kept}"
 
+    def best_of(self, other: Limits) -> Limits:
+        """Return the higher of each speed; both have the same sizes."""
+        reading = {size: max(speed, other.reading[size]) for size, speed in self.reading.items()}
+        return Limits(max(self.arithmetic, other.arithmetic), reading)
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for JSON."""
         reading = {str(size): speed for size, speed in self.reading.items()}

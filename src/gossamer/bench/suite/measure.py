@@ -27,6 +27,7 @@ from gossamer.graph import Graph
 from gossamer.graph.quantise import QuantiseOptions, quantise
 from gossamer.jit.limits import Limits, measure_limits
 from gossamer.runtime.bounds import plan_bound_us
+from gossamer.runtime.plan import Plan
 from gossamer.runtime.program import Program
 
 OURS = "gossamer"
@@ -130,19 +131,31 @@ def _compare(
         engines = stack.enter_context(Engines(subject, threads=threads, failed=failed, begun=begun))
         names = [name for name in engine_names(conditions.engines) if name not in missing]
         engines.open({name: ENGINES[name] for name in names})
+        before = _limits(program)
         with watch_load() as load:
             tolerance = INT8_TOLERANCE if precision == "int8" else TOLERANCE
             comparison = engines.compare(x, conditions.protocol, tolerance=tolerance)
-        limits, bound_ms = _bound(program) if program else (None, None)
+        limits, bound_ms = _bound(program, before)
     return _Found(_as_record(graph, comparison, threads), bound_ms, load.mean, limits)
 
 
-def _bound(program: Program) -> tuple[Limits, float | None]:
-    """Return the machine's limits of this moment, and the program's bound in milliseconds."""
-    plan = program.plan_for(program.graph.input.example[1:])
-    limits = measure_limits(plan.target)
-    bound_us = plan_bound_us(plan, limits)
+def _limits(program: Program | None) -> Limits | None:
+    """Return the machine's limits of this moment, of the instructions that a program uses."""
+    return measure_limits(_plan(program).target) if program else None
+
+
+def _bound(program: Program | None, before: Limits | None) -> tuple[Limits | None, float | None]:
+    """Return the machine's limits, the better of now and before, and the bound in milliseconds."""
+    now = _limits(program)
+    if program is None or now is None or before is None:
+        return None, None
+    limits = now.best_of(before)
+    bound_us = plan_bound_us(_plan(program), limits)
     return limits, None if bound_us is None else bound_us / 1e3
+
+
+def _plan(program: Program) -> Plan:
+    return program.plan_for(program.graph.input.example[1:])
 
 
 def quantise_randomly(graph: Graph) -> Graph:
