@@ -40,6 +40,7 @@ KERNELS = [
     ConvKernel(2, 1, 3, unroll=2, adds=True, blocked=True),
     ConvKernel(2, 1, 3, activation="relu", blocked=True, echoes=True),
     ConvKernel(2, 1, 3, unroll=3, wide=True),
+    ConvKernel(1, 2, 4, unroll=4, near=True),
     ConvKernel(4, 2, 1, shared=True, by_rows=True),
     DepthwiseKernel(3, 3, 7, activation="relu6"),
     DepthwiseKernel(5, 3, 4, stride_w=2, dilation_w=2),

@@ -61,6 +61,7 @@ class ConvKernel(Kernel):
             larger than pictures; not if blocked.
         echoes: whether what lies outside the tiles is written too, as copies of edge pixels.
         wide: offsets of 32 bits, in bytes; otherwise of 16 bits, in vectors.
+        near: whether the stream is walked so often that it is not asked for ahead.
     """
 
     rows: int
@@ -75,6 +76,7 @@ class ConvKernel(Kernel):
     wide: bool = False
     by_rows: bool = False
     echoes: bool = False
+    near: bool = False
 
     slots: ClassVar[tuple[str, ...]] = (
         "input",
@@ -122,7 +124,7 @@ class ConvKernel(Kernel):
         form = f"{'dense' if self.shared else 'sparse'}{self.unroll}"
         tile = f"{self.rows}x{self.tile_h}x{self.tile_w}"
         flags = {"adds": self.adds, "blocked": self.blocked, "wide": self.wide}
-        flags |= {"rows": self.by_rows, "echoes": self.echoes}
+        flags |= {"rows": self.by_rows, "echoes": self.echoes, "near": self.near}
         words = ["f32-conv", form, tile, f"s{self.stride_w}", self.activation]
         return "-".join(words + [name for name, on in flags.items() if on])
 
@@ -241,7 +243,8 @@ class _Walk:
             following = e.at(self.stream, e.add(place, k.turn_bytes))
             words = self._words(following)
             at = e.at(self.stream, place)
-            e.prefetch(at, PREFETCH_BYTES)
+            if not k.near:
+                e.prefetch(at, PREFETCH_BYTES)
             e.barrier()
             sums = self._add_turn(at, now[: len(words)], now[len(words) :], rows[0])
             set_next([*words, *self._quads(following), *sums])
