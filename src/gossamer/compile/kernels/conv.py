@@ -38,7 +38,8 @@ PREFETCH_BYTES = 2048
 """How far ahead the stream is asked for: it comes from far when the weights are large."""
 ECHOED = 16
 """Groups of rows after which their edge pixels are copied: while they are in the first cache."""
-
+COPIED = 4
+"""Channels whose edge pixels one turn of that loop copies."""
 
 Range = tuple[Value, Value]
 
@@ -207,20 +208,29 @@ class _Walk:
         """Copy the edge pixels that a tile of pixels has just written to where they are echoed."""
         k, e = self.kernel, self.e
         bounds, echoes, lanes = (e.pointer(s) for s in ("echo_bounds", "echoes", "echo_lanes"))
+        together = max(1, COPIED // k.rows)
+        count = e.builder.sub(groups[1], groups[0])
+        even = e.builder.sub(groups[1], e.builder.urem(count, e.integer(together)))
         end = e.offset_in(bounds, e.add(tile, 1))
         with e.loop(e.offset_in(bounds, tile), end) as echo:
             source, target = (
                 e.at(self.output[0], e.offset_in(echoes, echo, stride=8, field=f)) for f in (0, 1)
             )
             order = e.load(e.int_vector, lanes, e.multiply(echo, e.vector_bytes))
-            with e.loop(*groups) as group:
-                record = self._record(group)
-                for m in range(k.rows):
-                    channel = e.load_offset(record, 16 + 4 * m)
-                    e.store_vector(
-                        e.permute(e.load_vector(source, channel), order), target, channel
-                    )
+            with e.loop(groups[0], even, together) as group:
+                self._copy(source, target, order, group, together)
+            if together > 1:
+                with e.loop(even, groups[1]) as group:
+                    self._copy(source, target, order, group, 1)
         return []
+
+    def _copy(self, source: Value, target: Value, order: Value, group: Value, count: int) -> None:
+        """Copy one vector of each channel of some groups, its lanes in an order."""
+        k, e, record = self.kernel, self.e, self._record(group)
+        for n in range(count):
+            for m in range(k.rows):
+                channel = e.load_offset(record, n * k.group_bytes + 16 + 4 * m)
+                e.store_vector(e.permute(e.load_vector(source, channel), order), target, channel)
 
     def group(
         self,
