@@ -225,7 +225,7 @@ class WinogradWalk(ChannelWalk):
     def results(
         self, products: Value, records: Value, step_bytes: int | Value
     ) -> Iterator[tuple[Value, Value]]:
-        """Yield each output of a window, and its entry in a table: written out, it is 5 % faster.
+        """Yield each output of a window, and its entry in a table; code of its own for each.
 
         Args:
             products: the first of them.
