@@ -7,7 +7,6 @@ import threading
 import weakref
 from collections.abc import Callable
 from functools import partial
-from math import isfinite
 from typing import Self
 
 import numpy as np
@@ -76,8 +75,7 @@ class Program:
             y = np.empty((len(x), *plan.output_shape), np.float32)
             for image, answer in zip(x.reshape(len(x), -1), y.reshape(len(x), -1), strict=True):
                 self._answer(plan, image, answer)
-                # The squares add up to no number if some entry is none (or beyond 10¹⁹).
-                if not (plan.keeps_infinities or isfinite(answer.dot(answer))):
+                if not (plan.keeps_infinities or np.isfinite(answer).all()):
                     # What became NaN may be an infinity on the way, or the zero that follows it.
                     careful = self.plan_for(x.shape[1:], keep_infinities=True)
                     self._answer(careful, image, answer)
