@@ -185,7 +185,7 @@ def test_blocks_of_taps() -> None:
 
     with (
         patch.object(code_candidates, "MOST_CHOICES", 100),
-        patch.object(conv_candidates, "CACHE_BYTES", (2**14, 2**15)),
+        patch.object(conv_candidates, "CACHE_SHARES", (2**-2, 2**-4)),
         patch.object(code_convolution, "code_candidates", blocked),
     ):
         for threads in (1, 2, 3):

@@ -76,8 +76,8 @@ def odd_choices(kind: type[Kernel], case: dict) -> Iterator[None]:
         patch.setattr(convolution, "rank_ways", only(kind, case["nth"]))
         patch.setattr(winograd_windows, "FEWEST_WINDOWS", 1)
         if case["odd"]:
-            patch.setattr(channel_conv, "SUMS_BYTES", 4096)
-            patch.setattr(channel_conv, "PIECE_TAPS", 8)
+            patch.setattr(channel_conv, "SUMS_SHARE", 0.125)
+            patch.setattr(channel_conv, "TAP_BYTES", 4096)
             patch.setattr(winograd_windows, "INPUT_BYTES", 4096)
         yield
 

@@ -10,6 +10,7 @@ from types import MappingProxyType
 import llvmlite.binding as llvm
 
 from gossamer.errors import SpecError
+from gossamer.jit.caches import TYPICAL_BYTES, cache_bytes
 
 HOST = "host"
 PORTABLE = "portable"
@@ -33,6 +34,7 @@ class Target:
         features: LLVM's feature string, for example "+avx2,+fma".
         lanes: float32 numbers in one vector register: 16 with AVX-512, 8 with AVX, else 4.
         isa: short name of the vector extension, for kernel names and reports.
+        caches: bytes of the first cache for data and of the second, that one thread has.
     """
 
     triple: str
@@ -40,6 +42,7 @@ class Target:
     features: str
     lanes: int
     isa: str
+    caches: tuple[int, int] = TYPICAL_BYTES
 
     @property
     def dots(self) -> tuple[str, ...]:
@@ -93,7 +96,8 @@ def host_target() -> Target:
     text = ",".join(f"{'+' if on else '-'}{name}" for name, on in sorted(features.items()))
     if lanes == 16:
         text += ",-prefer-256-bit"  # some processors would split every 512-bit vector
-    return Target(llvm.get_process_triple(), llvm.get_host_cpu_name(), text, lanes, isa)
+    cpu, caches = llvm.get_host_cpu_name(), cache_bytes()
+    return Target(llvm.get_process_triple(), cpu, text, lanes, isa, caches)
 
 
 def narrowed(target: Target, isa: str) -> Target:
@@ -125,7 +129,7 @@ def narrowed(target: Target, isa: str) -> Target:
         )
     if isa == PORTABLE:
         cpu = "x86-64" if target.triple.startswith("x86_64") else "generic"
-        return Target(target.triple, cpu, "", 4, PORTABLE)
+        return Target(target.triple, cpu, "", 4, PORTABLE, target.caches)
     features = ",".join(
         f"-{feature[1:]}" if feature[1:].startswith(_BEYOND_AVX2) else feature
         for feature in target.features.split(",")

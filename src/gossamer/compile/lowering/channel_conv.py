@@ -29,10 +29,13 @@ from gossamer.compile.lowering.conv_ways import Convolution, Way
 from gossamer.compile.step import Argument
 from gossamer.runtime.memory import aligned_bytes
 
-SUMS_BYTES = 48 * 1024
+SUMS_SHARE = 1.0
 """What the sums of a chunk may take of the first cache."""
-PIECE_TAPS = 256
-"""Taps of a piece: 16 KiB of weights, where two vectors of 8 numbers are a tap's."""
+TAP_BYTES = 192
+"""Of the first cache for each tap of a piece: two or three vectors of weights, and the cache lines
+where a tile finds its numbers."""
+WHOLE_TURNS = 8
+"""Taps that are whole turns, whatever their number."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,16 +69,11 @@ class Picture:
         rows, columns = np.arange(self.target.tile_h), np.arange(self.target.tile_w)
         return self.target.offsets(rows, columns).ravel().astype(np.int32)
 
-    def chunks(self, vectors: int) -> np.ndarray:
+    def chunks(self, vectors: int, cache_bytes: int) -> np.ndarray:
         """Return (chunks + 1,): bounds of about equal chunks whose sums fit the first cache."""
         places, lanes = self.used.shape
-        count = -(-places * lanes * 4 * lanes * vectors // SUMS_BYTES)
+        count = -(-places * lanes * 4 * lanes * vectors // int(SUMS_SHARE * cache_bytes))
         return np.arange(count + 1) * places // count
-
-    def sums_bytes(self, vectors: int) -> int:
-        """Return the bytes of the sums of the largest chunk."""
-        lanes = self.used.shape[1]
-        return int(np.diff(self.chunks(vectors)).max()) * lanes * vectors * 4 * lanes
 
 
 def channel_ways(conv: Convolution) -> Iterator[Way]:
@@ -88,22 +86,26 @@ def channel_ways(conv: Convolution) -> Iterator[Way]:
         kernel = ChannelConvKernel(
             pixels, vectors, turn, conv.op.activation, conv.adds, conv.echoes
         )
-        cycles = _cycles(conv.rows, picture, kernel)
-        build = partial(_arguments, conv, picture, kernel)
+        chunks = picture.chunks(vectors, conv.caches[0])
+        cycles = _cycles(conv.rows, picture, kernel, chunks)
+        build = partial(_arguments, conv, picture, kernel, chunks)
+        sums_bytes = int(np.diff(chunks).max()) * conv.lanes * vectors * 4 * conv.lanes
         blocks = -(-conv.rows.group_rows // (vectors * conv.lanes))
         yield Way(
             kernel,
             cycles,
             build,
-            memory={"sums": picture.sums_bytes(vectors)},
+            memory={"sums": sums_bytes},
             reads=conv.pixels * conv.rows.offsets.size * blocks,
         )
 
 
-def _cycles(rows: ConvRows, picture: Picture, kernel: ChannelConvKernel) -> float:
+def _cycles(
+    rows: ConvRows, picture: Picture, kernel: ChannelConvKernel, chunks: np.ndarray
+) -> float:
     (places, lanes), taps = picture.used.shape, rows.weight.shape[1]
     blocks = -(-rows.group_rows // (kernel.vectors * lanes)) * len(rows.offsets)
-    pixels = np.add.reduceat(picture.used.sum(1), picture.chunks(kernel.vectors)[:-1])
+    pixels = np.add.reduceat(picture.used.sum(1), chunks[:-1])
     tiles = int((-(-pixels // kernel.pixels)).sum())
     tile = taps * tap_cycles(kernel.pixels, kernel.vectors) + TILE_CYCLES
     written = places * -(-rows.group_rows // lanes) * lanes * len(rows.offsets)
@@ -111,10 +113,9 @@ def _cycles(rows: ConvRows, picture: Picture, kernel: ChannelConvKernel) -> floa
 
 
 def _arguments(
-    conv: Convolution, picture: Picture, kernel: ChannelConvKernel
+    conv: Convolution, picture: Picture, kernel: ChannelConvKernel, limits: np.ndarray
 ) -> dict[str, Argument]:
     rows, lanes, taps = conv.rows, conv.lanes, conv.rows.weight.shape[1]
-    limits = picture.chunks(kernel.vectors)
     tiles = list(_tiles(picture, kernel, limits))
     members = block_members(rows, kernel.vectors * lanes)
     chunk_of = np.repeat(np.arange(len(tiles)), np.diff(limits))
@@ -130,11 +131,16 @@ def _arguments(
         "weights": _weights(rows, members),
         "taps": rows.offsets.astype(np.int32),
         "tap_count": taps,
-        "piece_taps": PIECE_TAPS,
+        "piece_taps": _piece_taps(conv.caches[0]),
         "ahead_bytes": -(-4 * members.shape[1] // max(1, len(tiles[0]))),
         "echoes": echoes[1],
         "echo_lanes": echoes[2],
     }
+
+
+def _piece_taps(cache_bytes: int) -> int:
+    """Return the taps of a piece: whole turns, however many taps those have."""
+    return max(1, cache_bytes // TAP_BYTES // WHOLE_TURNS) * WHOLE_TURNS
 
 
 def _weights(rows: ConvRows, members: np.ndarray) -> np.ndarray:

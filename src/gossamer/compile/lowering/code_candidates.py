@@ -12,7 +12,6 @@ from gossamer.compile.kernels.dot import WORDS
 from gossamer.compile.kernels.requantise import Epilogue
 from gossamer.compile.lowering.code_streams import LARGEST_NARROW, CodeRows
 from gossamer.compile.lowering.conv_candidates import (
-    CACHE_BYTES,
     Windows,
     block_counts,
     read_cycles,
@@ -76,7 +75,7 @@ def _shared(rows: CodeRows, windows: Windows, kernel: CodeConvKernel) -> Iterato
         room = (windows.registers - 1 - words) // (count + prepared * kept)
         for tile in tiles_of(windows.tile, max(1, room), exact=False):
             vectors = tile[0] * tile[1]
-            by_rows = 4 * words * used * count > CACHE_BYTES[1] and tile != windows.tile
+            by_rows = 4 * words * used * count > windows.near_bytes[1] and tile != windows.tile
             step = count * vectors * DOT_CYCLES[kernel.dot] + (prepared - 1) * vectors * 0.5
             latency = max(1.0, 8 / (count * vectors))
             read = (vectors + count * words) * LOAD_CYCLES

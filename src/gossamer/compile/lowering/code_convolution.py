@@ -188,6 +188,7 @@ def _add_step(
         op.dilation,
         len(ends.source.channels),
         lowering.target.lanes,
+        lowering.target.caches,
     )
     echoes = lowering.is_padded(ends.target) and epilogue.codes
     likely = code_candidates(rows, windows, epilogue, lowering.target.dots, echoes=echoes)

@@ -17,7 +17,7 @@ from gossamer.compile.kernels.conv import ConvKernel
 from gossamer.compile.kernels.turn import QUAD
 from gossamer.compile.lowering.conv_streams import LARGEST_NARROW, ConvRows
 
-CACHE_BYTES = (48 * 1024, 768 * 1024)
+CACHE_SHARES = (1.0, 0.75)
 """What a tile's input may take of the first and second cache."""
 LINE_BYTES = 64
 FIRST_CACHE_CYCLES = 0.52
@@ -56,6 +56,7 @@ class Windows:
         dilation: along rows and columns.
         channels: read by one group of channels.
         lanes: numbers in a vector.
+        caches: bytes of the first and second cache.
     """
 
     tile: Pair
@@ -64,6 +65,13 @@ class Windows:
     dilation: Pair
     channels: int
     lanes: int
+    caches: Pair
+
+    @property
+    def near_bytes(self) -> Pair:
+        """What a tile's input may take of the first cache, and of the second."""
+        first, second = (int(s * b) for s, b in zip(CACHE_SHARES, self.caches, strict=True))
+        return first, second
 
     @property
     def registers(self) -> int:
@@ -182,7 +190,7 @@ def _shared(
         for tile in tiles_of(windows.tile, (windows.registers - 1) // (count + 1), exact=adds):
             vectors = tile[0] * tile[1]
             unroll = 2 if rows.weight.shape[1] > 1 else 1
-            by_rows = 4 * used * count > CACHE_BYTES[1] and tile != windows.tile
+            by_rows = 4 * used * count > windows.near_bytes[1] and tile != windows.tile
             kernel = ConvKernel(
                 count, *tile, windows.stride[1], True, unroll, activation,
                 adds, False, is_wide, by_rows, echoes,
@@ -216,7 +224,7 @@ def read_cycles(windows: Windows, tile: Pair, blocks: int) -> float:
         rows = (tile[0] - 1) * windows.stride[0] + windows.kernel[0]
         size *= min(1.0, rows / (tile[0] * windows.kernel[0]))
     farther = 0.0
-    for limit, cycles in zip(CACHE_BYTES, FARTHER_CYCLES, strict=True):
+    for limit, cycles in zip(windows.near_bytes, FARTHER_CYCLES, strict=True):
         farther += cycles * max(0.0, 1 - limit / size)
     return FIRST_CACHE_CYCLES + farther * windows.bytes_per_read(tile)
 
@@ -224,7 +232,7 @@ def read_cycles(windows: Windows, tile: Pair, blocks: int) -> float:
 def block_counts(windows: Windows, tile: Pair) -> list[int]:
     """Return how many blocks of taps are worth a try: none, or so that their input is near."""
     size = windows.input_bytes(tile)
-    wanted = {1, *(-(-size // int(part * CACHE_BYTES[0])) for part in BLOCK_PARTS)}
+    wanted = {1, *(-(-size // int(part * windows.near_bytes[0])) for part in BLOCK_PARTS)}
     taps = windows.channels * windows.kernel[0] * windows.kernel[1]
     return sorted(n for n in wanted if n <= min(MOST_BLOCKS, max(1, taps // 8)))
 

@@ -27,6 +27,7 @@ class Convolution:
         source: what it reads.
         target: what it writes.
         threads: that share the work.
+        caches: bytes of the first and second cache of a thread.
         adds: whether the result is added to what the target holds.
         echoes: whether it writes what lies outside the target's tiles, too.
         keep_infinities: whether ways that make NaN of them are no choice.
@@ -38,6 +39,7 @@ class Convolution:
     source: Grid
     target: Grid
     threads: int
+    caches: Pair
     adds: bool
     echoes: bool
     keep_infinities: bool = False

@@ -86,6 +86,7 @@ def _add_step(
         source,
         target,
         lowering.threads,
+        lowering.target.caches,
         adds,
         lowering.is_padded(target),
         lowering.keep_infinities,

@@ -26,7 +26,9 @@ def direct_ways(conv: Convolution) -> Iterator[Way]:
     op, planes = conv.op, conv.target.planes
     channels = len(conv.source.channels) // op.groups
     tile = planes.tile_h, planes.tile_w
-    windows = Windows(tile, conv.kernel, op.stride, op.dilation, channels, conv.lanes)
+    windows = Windows(
+        tile, conv.kernel, op.stride, op.dilation, channels, conv.lanes, conv.caches
+    )  # fmt: skip
     found = candidates(conv.rows, windows, op.activation, adds=conv.adds, echoes=conv.echoes)
     firsts = [next((c for c in found if c.kernel.shared == shared), None) for shared in (0, 1)]
     rest = [c for c in firsts if c and all(c is not other for other in found[:MOST_WAYS])]
