@@ -16,7 +16,12 @@ from gossamer.compile.lowering.code_steps import encode, fill_of, pool_codes, ze
 from gossamer.compile.lowering.code_streams import CodeRows, build_code_streams, tap_words
 from gossamer.compile.lowering.context import Grid, Lowering
 from gossamer.compile.lowering.conv_candidates import Windows
-from gossamer.compile.lowering.pixel_tiles import overruns, pixel_tiles, tile_echoes
+from gossamer.compile.lowering.pixel_tiles import (
+    overruns,
+    pixel_tiles,
+    shares_tiles,
+    tile_echoes,
+)
 from gossamer.compile.lowering.pointwise import lower_pointwise
 from gossamer.compile.step import Argument, Buffer, Choice, Step, shares
 from gossamer.graph.graph import Node
@@ -266,7 +271,13 @@ def _arguments(
     if ends.other is not None:
         tiles[:, 2] = pixel_tiles(ends.other.planes, target.planes, (1, 1), tile)[:, 0]
     fours = np.arange(len(rows.words) // 4)
-    by_tile = not kernel.by_rows and len(tiles) >= min(4 * len(fours) // kernel.rows, 4 * threads)
+    by_tile = not kernel.by_rows and shares_tiles(
+        len(tiles),
+        4 * len(fours) // kernel.rows,
+        threads,
+        weight_bytes=4 * int(np.count_nonzero(rows.words)),
+        picture_bytes=len(source.channels) * source.planes.channel_bytes // 4,
+    )
     parts = [fours] if by_tile else split_fours(rows, threads)
     streams = build_code_streams(rows, kernel, candidate.blocks, parts, source.planes.column_bytes)
     echoes: Mapping[str, Argument] = dict.fromkeys(("echo_bounds", "echoes", "echo_lanes"), 0)

@@ -11,7 +11,7 @@ import numpy as np
 from gossamer.compile.lowering.conv_candidates import Candidate, Windows, candidates
 from gossamer.compile.lowering.conv_streams import build_streams, split_rows
 from gossamer.compile.lowering.conv_ways import Convolution, Way
-from gossamer.compile.lowering.pixel_tiles import pixel_tiles, tile_echoes
+from gossamer.compile.lowering.pixel_tiles import pixel_tiles, shares_tiles, tile_echoes
 from gossamer.compile.step import Argument, shares
 
 MOST_WAYS = 32
@@ -54,8 +54,13 @@ def _arguments(conv: Convolution, candidate: Candidate) -> dict[str, Argument]:
     pixels = len(tiles) * kernel.tile_h * kernel.tile_w
     # Sums of earlier blocks wait in the output: where tiles overlap, one thread's are another's.
     overlaps = candidate.blocks > 1 and pixels > target.tile_h * target.tile_w
-    enough = len(tiles) >= min(len(rows.weight) // kernel.rows, 4 * threads)
-    by_tile = enough and not (kernel.by_rows or overlaps)
+    by_tile = not (kernel.by_rows or overlaps) and shares_tiles(
+        len(tiles),
+        len(rows.weight) // kernel.rows,
+        threads,
+        weight_bytes=4 * int(rows.counts.sum()),
+        picture_bytes=len(conv.source.channels) * source.channel_bytes,
+    )
     parts = [np.arange(len(rows.weight))] if by_tile else split_rows(rows, threads)
     tiles[:, 0] += rows.base
     streams = build_streams(rows, kernel, candidate.blocks, parts, source.column_bytes)

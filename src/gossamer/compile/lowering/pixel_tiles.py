@@ -6,6 +6,9 @@ import numpy as np
 
 from gossamer.compile.geometry import Planes
 
+TILES_EACH = 4
+"""Of a thread, from which on it hardly matters that one has a tile more than another."""
+
 
 def pixel_tiles(
     source: Planes, target: Planes, stride: tuple[int, int], tile: tuple[int, int]
@@ -25,6 +28,26 @@ def pixel_tiles(
         (rows[:, None] * target.tile_w + columns[None, :]) * target.column_bytes,
     )
     return np.stack([part.ravel() for part in table], axis=1).astype(np.int32)
+
+
+def shares_tiles(
+    tiles: int, groups: int, threads: int, *, weight_bytes: int, picture_bytes: int
+) -> bool:
+    """Return whether threads share the tiles of a picture; otherwise they share the groups of rows.
+
+    With tiles of its own, a thread finds most of what it reads in its own caches, where the layer
+    before left it, but walks all weights.
+
+    Args:
+        tiles: of the picture.
+        groups: of rows that are computed together.
+        threads: that share the work.
+        weight_bytes: that a thread with tiles of its own reads.
+        picture_bytes: that a thread with groups of its own reads.
+    """
+    if tiles >= min(groups, TILES_EACH * threads):
+        return True
+    return tiles % threads == 0 and weight_bytes <= picture_bytes
 
 
 def tile_echoes(target: Planes, tile: tuple[int, int]) -> dict[str, np.ndarray]:
