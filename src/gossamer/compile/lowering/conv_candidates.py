@@ -22,7 +22,7 @@ CACHE_SHARES = (1.0, 0.75)
 LINE_BYTES = 64
 FIRST_CACHE_CYCLES = 0.52
 """Of reading one vector from the first cache and using it."""
-FARTHER_CYCLES = (0.0065, 0.013)
+FARTHER_CYCLES = (0.01, 0.013)
 """What each byte of a vector adds if it is not in the first cache, and not in the second either."""
 GROUP_CYCLES = 10.0
 """Of starting and ending one group of rows, beside its sums."""

@@ -83,11 +83,13 @@ class Way:
     macs: int | None = None
 
     @property
-    def kind(self) -> tuple[type[Kernel], bool]:
-        """What the model compares badly with other kinds: the kernel, and whether rows share
-        their taps.
+    def kind(self) -> tuple[type[Kernel], bool, bool]:
+        """What the model compares badly with other kinds: the kernel, whether rows share their
+        taps, and whether taps come in blocks, which pays more the slower the second cache is.
         """
-        return type(self.kernel), getattr(self.kernel, "shared", False)
+        kernel = self.kernel
+        shared = getattr(kernel, "shared", False) and getattr(kernel, "rows", 1) > 1
+        return type(kernel), shared, getattr(kernel, "blocked", False)
 
     def choice(self, conv: Convolution, memory: Mapping[str, Buffer]) -> Choice:
         """Return the way as a step's choice, with its buffers."""
