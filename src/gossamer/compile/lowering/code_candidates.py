@@ -12,6 +12,7 @@ from gossamer.compile.kernels.dot import WORDS
 from gossamer.compile.kernels.requantise import Epilogue
 from gossamer.compile.lowering.code_streams import LARGEST_NARROW, CodeRows
 from gossamer.compile.lowering.conv_candidates import (
+    FIRST_CACHE_CYCLES,
     Windows,
     block_counts,
     read_cycles,
@@ -23,6 +24,8 @@ DOT_CYCLES = {"vnni": 0.5, "madd": 1.0, "short": 0.8, "sdot": 0.5, "plain": 4.0}
 PREPARED = {"madd": 2, "plain": 4}
 """Vectors that inputs become before they are multiplied, if not one."""
 LOAD_CYCLES = 0.5
+WEIGHT_CYCLES = 0.15
+"""Of bringing a weight into all lanes, beside the read."""
 GROUP_CYCLES = 15.0
 RESULT_CYCLES = 3.0
 """Of making a result of one vector of sums."""
@@ -60,7 +63,12 @@ def code_candidates(
         found += _shared(rows, windows, kernel)
         if density < SPARSE_BELOW:
             found += _sparse(rows, windows, kernel)
-    return sorted(found, key=lambda candidate: candidate.cycles)[:MOST_CHOICES]
+    found.sort(key=lambda candidate: candidate.cycles)
+    # What blocks of taps gain depends on the machine: the best with them and without are timed.
+    firsts = [*{candidate.kernel.blocked: candidate for candidate in reversed(found)}.values()]
+    firsts.sort(key=lambda candidate: candidate.cycles)
+    rest = [candidate for candidate in found if all(candidate is not first for first in firsts)]
+    return [*firsts, *rest][:MOST_CHOICES]
 
 
 def _shared(rows: CodeRows, windows: Windows, kernel: CodeConvKernel) -> Iterator[CodeCandidate]:
@@ -77,12 +85,16 @@ def _shared(rows: CodeRows, windows: Windows, kernel: CodeConvKernel) -> Iterato
             vectors = tile[0] * tile[1]
             by_rows = 4 * words * used * count > windows.near_bytes[1] and tile != windows.tile
             step = count * vectors * DOT_CYCLES[kernel.dot] + (prepared - 1) * vectors * 0.5
+            step += count * words * WEIGHT_CYCLES
             latency = max(1.0, 8 / (count * vectors))
             read = (vectors + count * words) * LOAD_CYCLES
-            cycles = used * (max(step * latency, read) * 1.05 + 0.5)
-            yield _candidate(rows, windows, cycles, 1, replace(
-                kernel, rows=count, tile_h=tile[0], tile_w=tile[1], unroll=unroll, by_rows=by_rows
-            ))  # fmt: skip
+            for blocks in [1] if by_rows else block_counts(windows, tile):
+                farther = vectors * (read_cycles(windows, tile, blocks) - FIRST_CACHE_CYCLES)
+                cycles = used * (max(step * latency, read) * 1.05 + farther + 0.5)
+                yield _candidate(rows, windows, cycles, blocks, replace(
+                    kernel, rows=count, tile_h=tile[0], tile_w=tile[1], unroll=unroll,
+                    by_rows=by_rows, blocked=blocks > 1,
+                ))  # fmt: skip
 
 
 def _sparse(rows: CodeRows, windows: Windows, kernel: CodeConvKernel) -> Iterator[CodeCandidate]:
