@@ -8,8 +8,10 @@ from unittest.mock import patch
 import numpy as np
 import pytest
 
+from gossamer.compile.choose import MOST_TIMED
 from gossamer.compile.compile import make_plan
 from gossamer.compile.lowering import code_candidates, code_convolution, conv_candidates
+from gossamer.compile.lowering.lower import lower
 from gossamer.graph import Dense, Graph, Input, Node, interpret
 from gossamer.graph.layouts import Quantised
 from gossamer.graph.ops import (
@@ -281,3 +283,19 @@ def conv_net() -> Graph:
         "bias": Dense(rng.standard_normal(4)),
     }
     return Graph(Input("x", (1, 3, 17, 14), frozenset({0})), nodes, "c", weights)
+
+
+def test_dense_layers_are_timed_with_blocks_of_taps_and_without() -> None:
+    rng = np.random.default_rng(3)
+    nodes = (
+        Node("in", LEVELS, ("x",)),
+        Node("c", Conv2d(), ("in",), {"weight": "w"}),
+        Node("out", LEVELS, ("c",)),
+        Node("last", Conv2d(), ("out",), {"weight": "v"}),
+    )
+    weights = {"w": weight(rng, 64, 1024, 1, 1), "v": weight(rng, 3, 64, 1, 1)}
+    graph = Graph(Input("x", (1, 1024, 14, 14)), nodes, "last", weights)
+    small = Target("x86_64-unknown-linux-gnu", "haswell", "+avx2,+fma", 8, "avx2")
+    lowered = lower(graph, (1024, 14, 14), small, 1)
+    choices = max(lowered.steps, key=lambda step: step.macs).choices[:MOST_TIMED]
+    assert {choice.kernel.blocked for choice in choices} == {False, True}

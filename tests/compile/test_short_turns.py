@@ -32,3 +32,12 @@ def test_quads_that_are_too_large_go_alone() -> None:
     pairs, rest = short_pairs(np.zeros(4, int), words, 255)
     assert len(pairs) == 0
     assert rest.tolist() == [0, 1, 2, 3]
+
+
+def test_most_quads_that_can_find_a_partner() -> None:
+    rng = np.random.default_rng(0)
+    weights = rng.standard_normal((64, 4, 64, 4))
+    weights = np.rint(weights / np.abs(weights).max((2, 3), keepdims=True) * 127).astype(np.int8)
+    words = np.ascontiguousarray(weights.transpose(0, 2, 1, 3)).view(np.int32).reshape(-1, 4)
+    pairs, _ = short_pairs(np.repeat(np.arange(64), 64), words, 255)
+    assert 2 * len(pairs) > 0.68 * len(words)  # a largest matching of such quads has 0.73
