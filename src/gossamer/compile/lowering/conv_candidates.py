@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 
@@ -67,7 +67,7 @@ class Windows:
     lanes: int
     caches: Pair
 
-    @property
+    @cached_property
     def near_bytes(self) -> Pair:
         """What a tile's input may take of the first cache, and of the second."""
         first, second = (int(s * b) for s, b in zip(CACHE_SHARES, self.caches, strict=True))
