@@ -276,7 +276,7 @@ def _arguments(
         4 * len(fours) // kernel.rows,
         threads,
         weight_bytes=4 * int(np.count_nonzero(rows.words)),
-        picture_bytes=len(source.channels) * source.planes.channel_bytes // 4,
+        picture_bytes=source.picture_bytes,
     )
     parts = [fours] if by_tile else split_fours(rows, threads)
     streams = build_code_streams(rows, kernel, candidate.blocks, parts, source.planes.column_bytes)

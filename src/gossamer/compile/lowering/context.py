@@ -39,6 +39,12 @@ class Grid:
         """Return (C,) int32 byte offsets of the value's channels."""
         return (self.channels * self.planes.channel_bytes).astype(np.int32)
 
+    @property
+    def picture_bytes(self) -> int:
+        """Bytes of the value's vectors; a channel's rows do not follow each other."""
+        planes = self.planes
+        return len(self.channels) * planes.tile_h * planes.tile_w * planes.column_bytes
+
     def pixel_offsets(self) -> np.ndarray:
         """Return (H · W,) int32 byte offsets of all pixels of channel 0."""
         planes, index = self.planes, self.planes.pixel_index()

@@ -59,7 +59,7 @@ def _arguments(conv: Convolution, candidate: Candidate) -> dict[str, Argument]:
         len(rows.weight) // kernel.rows,
         threads,
         weight_bytes=4 * int(rows.counts.sum()),
-        picture_bytes=len(conv.source.channels) * source.channel_bytes,
+        picture_bytes=conv.source.picture_bytes,
     )
     parts = [np.arange(len(rows.weight))] if by_tile else split_rows(rows, threads)
     tiles[:, 0] += rows.base
