@@ -4,22 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
-from time import perf_counter
 
 from gossamer.compile.bind import Binding, Bound
 from gossamer.compile.step import Choice, Step
 from gossamer.compile.timings import Times, Timings
-from gossamer.runtime.native import native_loop
+from gossamer.compile.trials import trial_times
 from gossamer.runtime.plan import StepReport
 from gossamer.runtime.workers import Workers
 
 MOST_TIMED = 3
 """Choices of a step that are timed, the likeliest: a fourth made networks less than two percent
 faster, and compiling a kernel to time it takes some 15 ms."""
-SAMPLES = 3
-SAMPLE_S = 0.0003
-"""Seconds of one sample: long beside the clock's resolution, short beside loading a network."""
 
 
 def choose(
@@ -34,84 +29,60 @@ def choose(
             measured, and each step's first candidate runs.
         threads: that run each step, in measuring as in use.
     """
-    with closing(Workers(threads if timings else 1)) as workers:
-        picks = [_pick(step, binding, timings, workers) for step in steps]
-    binding.load(pick.choice for pick in picks)
-    chosen = [pick.bound or binding.bind(pick.choice) for pick in picks]
-    return chosen, [_report(*each) for each in zip(steps, picks, chosen, strict=True)]
+    new = _first_of_each_kind(steps, timings) if timings else []
+    rivals = {index: steps[index].choices[:MOST_TIMED] for index in new}
+    picks = [_fastest(step, _times(step, timings)) for step in steps]
+    binding.load([*picks, *(choice for choices in rivals.values() for choice in choices)])
+    chosen = [binding.bind(choice) for choice in picks]
+    if timings and new:
+        tried = {
+            index: [chosen[index], *(binding.bind(choice) for choice in choices[1:])]
+            for index, choices in rivals.items()
+        }
+        with closing(Workers(threads)) as workers:
+            for index, times in trial_times(chosen, tried, workers.run).items():
+                timings.add(steps[index], times)
+        for index, step in enumerate(steps):
+            pick = _fastest(step, _times(step, timings))
+            ready = (b for b in [chosen[index], *tried.get(index, [])] if b.choice is pick)
+            chosen[index] = next(ready, None) or binding.bind(pick)
+    reports = [
+        _report(step, bound, _times(step, timings), is_new=index in rivals)
+        for index, (step, bound) in enumerate(zip(steps, chosen, strict=True))
+    ]
+    return chosen, reports
 
 
-@dataclass(frozen=True)
-class _Pick:
-    """What runs a step, by which times, and why; bound if it was measured just now."""
-
-    choice: Choice
-    times: Times
-    reason: str
-    bound: Bound | None = None
-
-
-def _pick(step: Step, binding: Binding, timings: Timings | None, workers: Workers) -> _Pick:
-    if timings is None or len(step.choices) == 1:
-        return _Pick(step.choices[0], {}, _unmeasured(step))
-    if times := timings.find(step):
-        return _Pick(_fastest(step, times), times, "fastest measured before")
-    bound, times = _measure(step, binding, workers)
-    timings.add(step, times)
-    return _Pick(bound.choice, times, "fastest measured", bound)
+def _first_of_each_kind(steps: Sequence[Step], timings: Timings) -> list[int]:
+    """Return the place of one step of each kind that has choices and was never measured."""
+    found: dict[object, int] = {}
+    for index, step in enumerate(steps):
+        if len(step.choices) > 1 and timings.find(step) is None:
+            labels = tuple(choice.label for choice in step.choices[:MOST_TIMED])
+            found.setdefault((timings.kind(step), labels), index)
+    return list(found.values())
 
 
-def _measure(step: Step, binding: Binding, workers: Workers) -> tuple[Bound, Times]:
-    """Return the fastest of the step's likeliest choices, and the times of all of them."""
-    choices = step.choices[:MOST_TIMED]
-    binding.load(choices)
-    tried = [binding.bind(choice) for choice in choices]
-    times_us = _times_us([bound.step.ctypes.data for bound in tried], workers)
-    best = tried[times_us.index(min(times_us))]
-    return best, {bound.choice.label: t for bound, t in zip(tried, times_us, strict=True)}
+def _times(step: Step, timings: Timings | None) -> Times:
+    """Return what was measured of a step; nothing if it has no choice."""
+    return (timings.find(step) if timings and len(step.choices) > 1 else None) or {}
 
 
 def _fastest(step: Step, times: Times) -> Choice:
-    """Return the step's choice that took the least time."""
+    """Return the step's choice that took the least time; the likeliest of those not measured."""
     return min(step.choices, key=lambda choice: times.get(choice.label, float("inf")))
 
 
-def _times_us(steps: Sequence[int], workers: Workers | None = None) -> list[float]:
-    """Return the least time of each step, by address, of a few samples; alone or on all workers.
-
-    All take turns, so that something else on the machine that lasts for a while disturbs all.
-    """
-    calls = [max(1, int(SAMPLE_S / max(_time_s(step, 1, workers), 1e-7))) for step in steps]
-    samples = [
-        [_time_s(step, times, workers) / times for step, times in zip(steps, calls, strict=True)]
-        for _ in range(SAMPLES)
-    ]
-    return [1e6 * min(of_step) for of_step in zip(*samples, strict=True)]
-
-
-def _time_s(step: int, times: int, workers: Workers | None) -> float:
-    start = perf_counter()
-    if workers is None or workers.threads == 1:
-        native_loop().repeat(step, 1, times)
-    else:
-        for _ in range(times):
-            workers.run(step, 1)
-    return perf_counter() - start
-
-
-def _report(step: Step, pick: _Pick, bound: Bound) -> StepReport:
-    choice, times, reason = pick.choice, pick.times, pick.reason
-    if times and "dense" in choice.label and step.effective_macs < step.macs:
-        reason = "dense, because skipping the zeros was not faster here"
-    others = {label: time for label, time in times.items() if label != choice.label}
+def _report(step: Step, bound: Bound, times: Times, *, is_new: bool) -> StepReport:
+    choice = bound.choice
     return StepReport(
         step.node,
         choice.label,
         times.get(choice.label),
-        others,
+        {label: time for label, time in times.items() if label != choice.label},
         step.macs,
         step.effective_macs,
-        reason,
+        _reason(step, choice, times, is_new=is_new),
         min(choice.reads for choice in step.choices),
         step.numbers,
         sum(table.nbytes for table in bound.tables.values()),
@@ -119,5 +90,9 @@ def _report(step: Step, pick: _Pick, bound: Bound) -> StepReport:
     )
 
 
-def _unmeasured(step: Step) -> str:
-    return "only kernel" if len(step.choices) == 1 else "first candidate, not measured"
+def _reason(step: Step, choice: Choice, times: Times, *, is_new: bool) -> str:
+    if not times:
+        return "only kernel" if len(step.choices) == 1 else "first candidate, not measured"
+    if "dense" in choice.label and step.effective_macs < step.macs:
+        return "dense, because skipping the zeros was not faster here"
+    return "fastest measured" if is_new else "fastest measured before"

@@ -45,17 +45,18 @@ class Timings:
 
     def add(self, step: Step, times: Times) -> None:
         """Remember what was measured for a step."""
-        key = self._key(step)
+        key = self.kind(step)
         self._known[key] = [times, *self._of_kind(step)][:_MOST_KEPT]
         keep(key, json.dumps(self._known[key]).encode())
 
     def _of_kind(self, step: Step) -> list[Times]:
-        key = self._key(step)
+        key = self.kind(step)
         if key not in self._known:
             self._known[key] = _parse(recall(key))
         return self._known[key]
 
-    def _key(self, step: Step) -> str:
+    def kind(self, step: Step) -> str:
+        """Return what steps of the same kind have in common."""
         sizes = [buffer.size_bytes for buffer in step.buffers]
         work = step.macs, round(14 * log2(max(step.effective_macs, 1)))
         return digest("timings", generator_digest(), self._place, repr((sizes, work)))

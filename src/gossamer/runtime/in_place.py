@@ -35,12 +35,17 @@ def step_times_us(plan: Plan, run: Run, rounds: int = ROUNDS) -> tuple[list[floa
     each: list[list[float]] = [[] for _ in range(count)]
     whole = []
     for _ in range(rounds + 1):
-        for index, samples in enumerate(each):
-            samples.append(_time_s(run, first + STEP_BYTES * index, 1))
+        for samples, time_s in zip(each, each_step_s(run, first, count), strict=True):
+            samples.append(time_s)
         whole.append(_time_s(run, first, count))
     medians = [median(samples[1:]) for samples in [*each, whole]]
     times_us = [1e6 * max(0.0, time_s - call_s) for time_s in medians]
     return times_us[:-1], times_us[-1]
+
+
+def each_step_s(run: Run, first: int, count: int) -> list[float]:
+    """Run a table of steps in their order and return the seconds of each call."""
+    return [_time_s(run, first + STEP_BYTES * index, 1) for index in range(count)]
 
 
 def _time_s(run: Run, steps: int, count: int) -> float:

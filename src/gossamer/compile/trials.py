@@ -1,0 +1,56 @@
+"""Times of a step's choices where it stands: the whole network runs, each time with other choices.
+
+A step that is repeated alone finds its weights and pixels in the nearest cache, in a network they
+lie where the other steps have left them: a kernel that wins the one may lose the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from time import perf_counter
+
+import numpy as np
+
+from gossamer.compile.bind import Bound
+from gossamer.compile.timings import Times
+from gossamer.runtime.in_place import Run, each_step_s
+
+LEAST_ROUNDS = 3
+MOST_ROUNDS = 15
+MEASURE_S = 0.3
+"""After which no further round begins, once there were enough."""
+
+
+def trial_times(
+    chosen: Sequence[Bound], tried: Mapping[int, Sequence[Bound]], run: Run
+) -> dict[int, Times]:
+    """Return the times of each choice of some steps, label → microseconds.
+
+    Trials take turns, so that something else on the machine that lasts for a while disturbs all;
+    of each time's samples the lower quartile counts.
+
+    Args:
+        chosen: what runs each step of the network, unless it is tried.
+        tried: index of a step → its choices.
+        run: runs steps on the plan's threads.
+    """
+    trials = []
+    for turn in range(max(map(len, tried.values()))):
+        bounds = [tried[i][turn % len(tried[i])] if i in tried else b for i, b in enumerate(chosen)]
+        trials.append(np.array([bound.step for bound in bounds]))
+    rounds = _rounds_s(trials, run)
+    times_us = 1e6 * np.quantile(rounds, 0.25, axis=0, method="lower")
+    return {
+        index: {b.choice.label: float(times_us[turn, index]) for turn, b in enumerate(bounds)}
+        for index, bounds in tried.items()
+    }
+
+
+def _rounds_s(trials: Sequence[np.ndarray], run: Run) -> np.ndarray:
+    """Return (rounds, trials, steps) seconds; a first round does not count."""
+    begin, rounds = perf_counter(), []
+    while len(rounds) <= LEAST_ROUNDS or (
+        len(rounds) <= MOST_ROUNDS and perf_counter() - begin < MEASURE_S
+    ):
+        rounds.append([each_step_s(run, trial.ctypes.data, len(trial)) for trial in trials])
+    return np.array(rounds[1:])
