@@ -1,16 +1,18 @@
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from gossamer.compile import bind, choose
-from gossamer.compile.bind import kernel_object
+from gossamer.compile.bind import Bound, kernel_object
 from gossamer.compile.compile import compile
-from gossamer.graph import Graph, interpret
+from gossamer.compile.timings import Times
+from gossamer.graph import Dense, Graph, Input, Node, interpret
 from gossamer.graph.ops import Conv2d
-from gossamer.runtime.workers import Workers
+from gossamer.runtime.in_place import Run
 from tests.compile.graphs import single, sparse_array
 
 
@@ -31,23 +33,46 @@ def test_a_few_of_the_likeliest_are_timed_and_the_fastest_runs(
 ) -> None:
     timed: list[int] = []
 
-    def slower_and_slower(steps: list[int], workers: Workers) -> list[float]:
-        timed.append(len(steps))
-        return [float(place + 1) for place in range(len(steps))]
+    def faster_and_faster(
+        chosen: Sequence[Bound], tried: Mapping[int, Sequence[Bound]], run: Run
+    ) -> dict[int, Times]:
+        ((index, bounds),) = tried.items()
+        timed.append(len(bounds))
+        return {index: {b.choice.label: float(9 - n) for n, b in enumerate(bounds)}}
 
-    monkeypatch.setattr(choose, "_times_us", slower_and_slower)
+    monkeypatch.setattr(choose, "trial_times", faster_and_faster)
     (report,) = [r for r in compile(graph).plan_for((8, 16, 16)).reports if r.time_us]
     assert len(timed) == 1
     assert 2 <= timed[0] <= choose.MOST_TIMED
-    assert report.time_us == 1.0
-    assert sorted(report.others.values()) == [float(n) for n in range(2, timed[0] + 1)]
+    assert report.time_us == 10.0 - timed[0]
+    assert sorted(report.others.values()) == [10.0 - n for n in range(timed[0] - 1, 0, -1)]
     assert report.reason.startswith(("fastest measured", "dense"))
 
 
-def test_times_are_of_one_call(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = {7: 3e-6, 8: 2e-3, 9: 0.0}
-    monkeypatch.setattr(choose, "_time_s", lambda step, times, _: clock[step] * times)
-    assert choose._times_us([7, 8, 9]) == pytest.approx([3.0, 2000.0, 0.0])
+def test_equal_steps_are_timed_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    weight = sparse_array(np.random.default_rng(0), (8, 8, 3, 3), 0.4)
+    nodes = tuple(
+        Node(f"n{i}", Conv2d(padding=(1, 1, 1, 1)), (f"n{i - 1}" if i else "x",), {"weight": "w"})
+        for i in range(4)
+    )
+    graph = Graph(Input("x", (1, 8, 16, 16)), nodes, "n3", {"w": Dense(weight)})
+    timed: list[int] = []
+    real = choose.trial_times
+
+    def counted(
+        chosen: Sequence[Bound], tried: Mapping[int, Sequence[Bound]], run: Run
+    ) -> dict[int, Times]:
+        timed.append(len(tried))
+        return real(chosen, tried, run)
+
+    monkeypatch.setattr(choose, "trial_times", counted)
+    x = np.random.default_rng(1).standard_normal((1, 8, 16, 16)).astype(np.float32)
+    program = compile(graph)
+    convs = [r for r in program.plan_for((8, 16, 16)).reports if r.others]
+    assert len(convs) == 4
+    assert sum(timed) < 4
+    expected = interpret(graph, x)
+    assert np.allclose(program(x), expected, atol=1e-5 * abs(expected).max())
 
 
 def test_the_next_program_measures_nothing_and_runs_the_same(
@@ -56,7 +81,7 @@ def test_the_next_program_measures_nothing_and_runs_the_same(
     x = np.random.default_rng(1).standard_normal((1, 8, 16, 16)).astype(np.float32)
     first = compile(graph)
     built = []
-    monkeypatch.setattr(choose, "_times_us", None)
+    monkeypatch.setattr(choose, "trial_times", None)
     real = bind.Binding.bind
     monkeypatch.setattr(
         bind.Binding, "bind", lambda self, choice: (built.append(choice), real(self, choice))[1]

@@ -36,6 +36,8 @@ from gossamer.jit.emitter import FLOAT, INT64, Value
 
 PREFETCH_BYTES = 2048
 """How far ahead the stream is asked for: it comes from far when the weights are large."""
+LINE_BYTES = 64
+"""Of the first cache, on all processors that matter; a wrong one costs time only."""
 ECHOED = 16
 """Groups of rows after which their edge pixels are copied: while they are in the first cache."""
 COPIED = 4
@@ -197,9 +199,19 @@ class _Walk:
         e = self.e
         start = e.load(INT64, self._record(groups[0]), align=4)
         with e.carried_loop(*groups, 1, self._turn(start)) as (group, turn, set_next):
+            if self.kernel.adds and not self.kernel.shared:
+                self._ask_for_residual(group, groups[1], rows[1])
             set_next(self.group(self._record(group), turn, rows, is_first, is_last))
         if self.kernel.echoes:
             self.e.either(is_last, lambda: self._echo(groups, tile), list)
+
+    def _ask_for_residual(self, group: Value, end: Value, target: Values) -> None:
+        """Ask for what the next group adds to: it was written long ago, and its list is short."""
+        k, e = self.kernel, self.e
+        following = e.minimum(e.add(group, 1), e.add(end, -1))
+        for row in (r for rows in self._outputs(self._record(following), target) for r in rows):
+            for at in range(0, k.tile_w * e.vector_bytes, LINE_BYTES):
+                e.prefetch(row, at)
 
     def _record(self, group: Value) -> Value:
         return self.e.at(self.groups, self.e.multiply(group, self.kernel.group_bytes))

@@ -13,13 +13,12 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 
-from gossamer.compile.kernels.conv import ConvKernel
+from gossamer.compile.kernels.conv import LINE_BYTES, ConvKernel
 from gossamer.compile.kernels.turn import QUAD
 from gossamer.compile.lowering.conv_streams import LARGEST_NARROW, ConvRows
 
 CACHE_SHARES = (1.0, 0.75)
 """What a tile's input may take of the first and second cache."""
-LINE_BYTES = 64
 FIRST_CACHE_CYCLES = 0.52
 """Of reading one vector from the first cache and using it."""
 FARTHER_CYCLES = (0.01, 0.013)
