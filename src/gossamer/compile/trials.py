@@ -16,8 +16,8 @@ from gossamer.compile.timings import Times
 from gossamer.runtime.in_place import Run, each_step_s
 
 LEAST_ROUNDS = 3
-MOST_ROUNDS = 15
-MEASURE_S = 0.3
+MOST_ROUNDS = 50
+MEASURE_S = 0.2
 """After which no further round begins, once there were enough."""
 
 
