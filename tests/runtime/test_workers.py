@@ -11,6 +11,7 @@ from gossamer.compile.compile import compile
 from gossamer.errors import CompileError
 from gossamer.graph import Graph, interpret
 from gossamer.graph.ops import Conv2d
+from gossamer.runtime.workers import Workers
 from tests.compile.graphs import single, sparse_array
 
 
@@ -38,6 +39,16 @@ def test_an_interrupted_call_does_not_disturb_the_next(
             program(batches[0])
         for x in batches:
             assert np.allclose(program(x), interpret(graph, x), atol=1e-5)
+
+
+def test_a_job_of_no_steps_is_seen_by_all_before_it_ends() -> None:
+    """Who had not seen it would take the next job for this one, and then run it twice."""
+    workers = Workers(3)
+    barriers_passed = workers._shared[64:72].view(np.int64)
+    for job in range(1, 50):
+        workers.run(0, 0)
+        assert barriers_passed[0] == job
+    workers.close()
 
 
 def test_a_forgotten_program_ends_its_threads(graph: Graph) -> None:

@@ -181,6 +181,8 @@ define private void @step_aside(i64 %theirs) {
 }
 """
 
+# Threads meet after each step, and once in a job of none: who met them has read the job, so that the
+# next may be announced.
 # Shared block: 0 threads arrived at the barrier, 64 barriers passed, 128 job, 192 steps, 200 count,
 # 208 the caller's processor.
 _LOOP = """
@@ -228,14 +230,21 @@ define private void @call_step(ptr %steps, i64 %index, i64 %thread) {
 
 define private void @run_steps(ptr %shared, ptr %steps, i64 %count, i64 %thread, i64 %threads) {
 entry:
+  %together = icmp sgt i64 %threads, 1
+  %nothing = icmp eq i64 %count, 0
+  %seen = and i1 %together, %nothing
+  br i1 %seen, label %meet_once, label %begin
+meet_once:
+  call void @barrier(ptr %shared, i64 %threads)
+  br label %begin
+begin:
   br label %next
 next:
-  %index = phi i64 [0, %entry], [%following, %done]
+  %index = phi i64 [0, %begin], [%following, %done]
   %more = icmp slt i64 %index, %count
   br i1 %more, label %step, label %end
 step:
   call void @call_step(ptr %steps, i64 %index, i64 %thread)
-  %together = icmp sgt i64 %threads, 1
   br i1 %together, label %meet, label %done
 meet:
   call void @barrier(ptr %shared, i64 %threads)

@@ -13,6 +13,7 @@ import numpy as np
 
 from gossamer.errors import DataError, ProgramError
 from gossamer.graph.graph import Graph
+from gossamer.graph.ops import Quantise
 from gossamer.graph.verify import infer_shapes
 from gossamer.runtime.explain import Measured, format_plan
 from gossamer.runtime.in_place import step_times_us
@@ -45,6 +46,7 @@ class Program:
     def __init__(self, graph: Graph, planner: Callable[..., Plan], threads: int) -> None:
         self.graph, self.threads = graph, threads
         self._planner = planner
+        self._hides = any(isinstance(node.op, Quantise) for node in graph.nodes)
         self._plans: dict[tuple[tuple[int, ...], bool], Plan] = {}
         self._locks: dict[int, threading.Lock] = {}
         self._loop = native_loop()
@@ -75,11 +77,15 @@ class Program:
             y = np.empty((len(x), *plan.output_shape), np.float32)
             for image, answer in zip(x.reshape(len(x), -1), y.reshape(len(x), -1), strict=True):
                 self._answer(plan, image, answer)
-                if not (plan.keeps_infinities or np.isfinite(answer).all()):
+                if not (plan.keeps_infinities or self._is_finite(image, answer)):
                     # What became NaN may be an infinity on the way, or the zero that follows it.
                     careful = self.plan_for(x.shape[1:], keep_infinities=True)
                     self._answer(careful, image, answer)
         return y
+
+    def _is_finite(self, image: np.ndarray, answer: np.ndarray) -> bool:
+        """Whether no NaN can have come up on the way: levels hide it, then the image must say."""
+        return bool(np.isfinite(answer).all() and (not self._hides or np.isfinite(image).all()))
 
     def _answer(self, plan: Plan, image: np.ndarray, answer: np.ndarray) -> None:
         plan.input[:] = image
