@@ -11,7 +11,7 @@ import pytest
 
 from gossamer.compile.compile import compile, make_plan
 from gossamer.errors import DataError, ProgramError, ShapeError
-from gossamer.graph import Dense, Graph, Input, Node, interpret
+from gossamer.graph import Dense, Graph, Input, Node, Quantised, interpret
 from gossamer.graph.ops import Conv2d, Quantise
 from gossamer.jit.target import host_target
 from gossamer.runtime.plan import Plan
@@ -206,8 +206,11 @@ def test_infinities_before_levels_reach_the_highest_and_the_lowest() -> None:
     nodes = (
         Node("conv", Conv2d(padding=(1, 1, 1, 1)), ("x",), {"weight": "w"}),
         Node("levels", Quantise(0.25, 7, 0, 255), ("conv",)),
+        Node("codes", Conv2d(), ("levels",), {"weight": "one"}),
     )
-    graph = Graph(Input("x", (1, 16, 56, 56)), nodes, "levels", {"w": Dense(weight)})
+    one = Quantised(np.eye(16, dtype=np.int8).reshape(16, 16, 1, 1), np.ones(16))
+    weights = {"w": Dense(weight), "one": one}
+    graph = Graph(Input("x", (1, 16, 56, 56)), nodes, "codes", weights)
 
     def planner(image_shape: tuple[int, ...], *, keep_infinities: bool) -> Plan:
         plan = make_plan(
