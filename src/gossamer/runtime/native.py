@@ -182,8 +182,9 @@ define private void @step_aside(i64 %theirs) {
 """
 
 # Threads meet after each step, and once in a job of none: who met them has read the job, and the
-# next may be announced. Shared block: 0 threads arrived at the barrier, 64 barriers passed, 128 job,
-# 192 steps, 200 count, 208 the caller's processor.
+# next may be announced.
+# Shared block: 0 threads arrived at the barrier, 64 barriers passed, 128 job, 192 steps, 200 count,
+# 208 the caller's processor.
 _LOOP = """
 define private void @barrier(ptr %shared, i64 %threads) {
   %phase_at = getelementptr i8, ptr %shared, i64 64
