@@ -65,6 +65,7 @@ KERNELS = [
     ResponseNormKernel(0.75),
     ResponseNormKernel(0.6),
     LinearKernel(True),
+    LinearKernel(True, "relu", 4),
     LinearKernel(False, "relu"),
     GatherKernel(),
     RelayoutKernel(1),

@@ -1,4 +1,4 @@
-"""Linear layers: output rows go in blocks of one vector, one row a lane."""
+"""Linear layers: output rows go in blocks of one vector or a few, one row a lane."""
 
 from __future__ import annotations
 
@@ -20,13 +20,15 @@ class LinearKernel(Kernel):
         shared: whether the rows of a block read the same input (dense); otherwise each lane has an
             index of its own, and rows are padded with zero weights to the longest of the block.
         activation: applied before the store.
+        vectors: of rows in a block: sums that do not wait for each other; 1 unless shared.
 
-    Stream of one turn: one weight a lane, then one 32-bit byte offset (shared) or one a lane.
-    Record of a block: stream offset, turns (64-bit each). The output has room for whole vectors.
+    Stream of one turn: one weight a row, then one 32-bit byte offset (shared) or one a lane.
+    Record of a block: stream offset, turns (64-bit each). The output has room for whole blocks.
     """
 
     shared: bool
     activation: str = "identity"
+    vectors: int = 1
 
     slots: ClassVar[tuple[str, ...]] = (
         "input",
@@ -39,11 +41,12 @@ class LinearKernel(Kernel):
 
     def turn_bytes(self, lanes: int) -> int:
         """Bytes of the stream that one turn reads."""
-        return 4 * lanes + (4 if self.shared else 4 * lanes)
+        return 4 * lanes * self.vectors + (4 if self.shared else 4 * lanes)
 
     def label(self) -> str:
-        """Return for example "f32-linear-sparse-relu"."""
-        return f"f32-linear-{'dense' if self.shared else 'sparse'}-{self.activation}"
+        """Return for example "f32-linear-dense4-relu"."""
+        form = f"dense{self.vectors}" if self.shared else "sparse"
+        return f"f32-linear-{form}-{self.activation}"
 
     def body(self, emitter: KernelEmitter) -> None:
         """Write: for each block, accumulate over its stream."""
@@ -55,19 +58,20 @@ class LinearKernel(Kernel):
             record = e.at(blocks, e.multiply(block, 16))
             start = e.at(stream, e.load(INT64, record, align=8))
             turns = e.load(INT64, record, 8, align=8)
-            at_block = e.multiply(block, e.vector_bytes)
-            with e.carried_loop(0, turns, 1, [e.load(e.vector, biases, at_block)]) as (
-                turn,
-                (total,),
-                set_next,
-            ):
+            vectors = [v * e.vector_bytes for v in range(self.vectors)]
+            at_block = e.multiply(block, self.vectors * e.vector_bytes)
+            sums = [e.load(e.vector, e.at(biases, at_block), v) for v in vectors]
+            with e.carried_loop(0, turns, 1, sums) as (turn, sums, set_next):
                 entry = e.at(start, e.multiply(turn, self.turn_bytes(e.lanes)))
-                set_next([e.fma(e.load(e.vector, entry), self._inputs(e, entry, x), total)])
-            e.store(activate(e, e.loop_results[0], self.activation), y, at_block)
+                inputs = self._inputs(e, entry, x)
+                weights = [e.load(e.vector, entry, v) for v in vectors]
+                set_next([e.fma(w, inputs, total) for w, total in zip(weights, sums, strict=True)])
+            for v, total in zip(vectors, e.loop_results, strict=True):
+                e.store(activate(e, total, self.activation), e.at(y, at_block), v)
 
     def _inputs(self, e: KernelEmitter, entry: Value, x: Value) -> Value:
         if self.shared:
-            return e.splat(e.load(FLOAT, x, e.load_offset(entry, 4 * e.lanes)))
+            return e.splat(e.load(FLOAT, x, e.load_offset(entry, 4 * e.lanes * self.vectors)))
         vector = ir.Constant(e.vector, ir.Undefined)
         for lane in range(e.lanes):
             value = e.load(FLOAT, x, e.load_offset(entry, 4 * e.lanes + 4 * lane))

@@ -89,10 +89,10 @@ class Lowering:
     fills: dict[tuple[Buffer, int], bytes] = field(default_factory=dict)
 
     # ── values ────────────────────────────────────────────────────────────────────────────────
-    def new_flat(self, value: str) -> Buffer:
-        """Make memory for a flat value, with room for whole vectors."""
-        lanes = self.target.lanes
-        entries = -(-prod(self.shapes[value][1:]) // lanes) * lanes
+    def new_flat(self, value: str, vectors: int = 1) -> Buffer:
+        """Make memory for a flat value, with room for whole blocks of vectors."""
+        block = vectors * self.target.lanes
+        entries = -(-prod(self.shapes[value][1:]) // block) * block
         self.flats[value] = self._buffer(value, 4 * entries)
         return self.flats[value]
 

@@ -14,8 +14,11 @@ from gossamer.compile.lowering.filters import Filters
 from gossamer.compile.lowering.padding import padding_shares
 from gossamer.compile.step import Argument, Choice, Step, shares
 from gossamer.graph.graph import Node
+from gossamer.graph.layouts import Layout
 from gossamer.graph.ops import Linear
 
+VECTORS = 4
+"""Of rows in a block that share their inputs: a sum alone waits for itself, four cycles a turn."""
 DENSE_ABOVE = 0.15
 """Density above which the dense kernel is a candidate beside the sparse one."""
 
@@ -31,55 +34,61 @@ def lower_linear(lowering: Lowering, node: Node, op: Linear) -> None:
     if "scale" in node.weights:
         scale = graph.weights[node.weights["scale"]].to_dense()
     weight = Filters.of(layout, np.arange(layout.shape[1]), scale)
-    blocks = -(-len(weight) // lanes)
-    biases = np.zeros(blocks * lanes, np.float32)
+    biases = np.zeros(len(weight) + VECTORS * lanes, np.float32)
     if "bias" in node.weights:
         biases[: len(weight)] = graph.weights[node.weights["bias"]].to_dense()
-    source, target = lowering.flat(node.inputs[0]), lowering.new_flat(node.name)
+    source, target = lowering.flat(node.inputs[0]), lowering.new_flat(node.name, VECTORS)
     arguments: dict[str, Argument] = {
         "input": source,
         "output": target,
         "biases": biases,
-        "block_shares": shares(blocks, lowering.threads),
     }
     macs = op.macs((), graph.weight_shapes(node))
     effective_macs = round(macs * layout.density)
     choices = tuple(
         Choice(
-            LinearKernel(shared, op.activation),
-            partial(_arguments, weight, lanes, shared, arguments),
+            kernel,
+            partial(_arguments, kernel, weight, lanes, lowering.threads, arguments),
             reads=effective_macs,
         )
-        for shared in _forms(layout.density)
+        for kernel in _kernels(layout, op.activation, lanes)
     )
     numbers = lowering.numbers(*node.inputs, node.name)
     lowering.steps.append(Step(node.name, choices, (source, target), macs, effective_macs, numbers))
 
 
-def _forms(density: float) -> list[bool]:
-    """Return which forms are worth trying: shared (dense) or not, the likeliest first."""
-    forms = [False] if density < SPARSE_BELOW else []
-    return [*forms, True] if density > DENSE_ABOVE or not forms else forms
+def _kernels(layout: Layout, activation: str, lanes: int) -> list[LinearKernel]:
+    """Return the kernels worth trying, the likeliest first."""
+    own = [LinearKernel(False, activation)] if layout.density < SPARSE_BELOW else []
+    vectors = min(VECTORS, -(-layout.shape[0] // lanes))
+    shared = LinearKernel(True, activation, vectors)
+    return [*own, shared] if layout.density > DENSE_ABOVE or not own else own
 
 
 def _arguments(
-    weight: Filters, lanes: int, shared: bool, others: dict[str, Argument]
+    kernel: LinearKernel, weight: Filters, lanes: int, threads: int, others: dict[str, Argument]
 ) -> dict[str, Argument]:
-    records, stream = (_shared_streams if shared else _own_streams)(weight, lanes)
-    return {**others, "blocks": records, "stream": stream}
+    rows = kernel.vectors * lanes
+    records, stream = (_shared_streams if kernel.shared else _own_streams)(weight, rows)
+    return {
+        **others,
+        "blocks": records,
+        "stream": stream,
+        "block_shares": shares(len(records), threads),
+    }
 
 
-def _shared_streams(weight: Filters, lanes: int) -> tuple[np.ndarray, np.ndarray]:
+def _shared_streams(weight: Filters, rows: int) -> tuple[np.ndarray, np.ndarray]:
     """Return (records, stream): each turn has the weights of all rows of a block for one input."""
-    blocks = -(-len(weight) // lanes)
-    dense = np.zeros((blocks, lanes, weight.shape[1]), np.float32)
-    dense.reshape(blocks * lanes, -1)[: len(weight)] = weight.dense
+    blocks = -(-len(weight) // rows)
+    dense = np.zeros((blocks, rows, weight.shape[1]), np.float32)
+    dense.reshape(blocks * rows, -1)[: len(weight)] = weight.dense
     block, column = np.nonzero((dense != 0).any(1))
     turns = np.bincount(block, minlength=blocks)
-    words = np.empty((len(block), lanes + 1), np.int32)
-    words[:, :lanes] = dense[block, :, column].view(np.int32)
-    words[:, lanes] = 4 * column
-    return _records(turns, lanes + 1), _padded(words)
+    words = np.empty((len(block), rows + 1), np.int32)
+    words[:, :rows] = dense[block, :, column].view(np.int32)
+    words[:, rows] = 4 * column
+    return _records(turns, rows + 1), _padded(words)
 
 
 def _own_streams(weight: Filters, lanes: int) -> tuple[np.ndarray, np.ndarray]:
