@@ -21,8 +21,8 @@ class StepReport:
     Args:
         node: name of the graph's node.
         kernel: label of the kernel that runs.
-        time_us: of the chosen kernel, by which it was chosen: in its place in the network, or in that
-            of an equal step; None if it had no rival.
+        time_us: of the chosen kernel, by which it was chosen: in its place in the network, or in
+            that of an equal step; None if it had no rival.
         others: label → measured time of what else was tried, in microseconds.
         macs: of the dense operator, one image.
         effective_macs: the same, zeros of the weight not counted.

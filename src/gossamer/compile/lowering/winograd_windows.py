@@ -30,8 +30,8 @@ OUTPUTS = {3: (2, 4), 4: (3,), 5: (2,)}
 """Taps along an axis (of a phase) → the outputs of a window along it that are tried. Larger windows
 round worse: F(3, 4) and F(4, 3) three times as much as plain sums do, F(4, 4) six times."""
 FEWEST_WINDOWS = 16
-"""Windows that a weight must serve for a trial to be worth its time: fewer wait for weights, of which
-there are up to four times as many as a filter has."""
+"""Windows that a weight must serve for a trial to be worth its time: fewer wait for weights, of
+which there are up to four times as many as a filter has."""
 
 
 @dataclass(frozen=True, eq=False)
