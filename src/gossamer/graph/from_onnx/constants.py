@@ -102,6 +102,17 @@ def _split(call: Call, arrays: Arrays) -> tuple[np.ndarray, ...]:
     return tuple(np.split(arrays[0], ends[:-1], axis=axis))
 
 
+def _batch_norm(call: Call, arrays: Arrays) -> np.ndarray:
+    """Norm a weight, along axis 1: by its own statistics, as nets of standardised weights do."""
+    x, scale, bias, mean, variance = arrays[:5]
+    others = tuple(axis for axis in range(x.ndim) if axis != 1)
+    if call.integer("training_mode", 0):
+        mean, variance = x.mean(others), x.var(others)
+    scale = scale / np.sqrt(variance + call.number("epsilon", 1e-5))
+    shift, along = bias - mean * scale, [-1, *[1] * (x.ndim - 2)]
+    return (x * scale.reshape(along) + shift.reshape(along)).astype(x.dtype)
+
+
 def _reduce(function: Callable[..., Any]) -> Callable[[Call, Arrays], np.ndarray]:
     def reduce(call: Call, arrays: Arrays) -> np.ndarray:
         axes = call.given_ints("axes", 1)
@@ -144,6 +155,7 @@ _BINARY: Mapping[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
 }
 
 MEANING: Mapping[str, Callable[[Call, Arrays], Any]] = {
+    "BatchNormalization": _batch_norm,
     **{kind: (lambda call, arrays, f=f: f(arrays[0])) for kind, f in _UNARY.items()},
     **{kind: (lambda call, arrays, f=f: f(arrays[0], arrays[1])) for kind, f in _BINARY.items()},
     "Where": lambda call, arrays: np.where(*arrays),
