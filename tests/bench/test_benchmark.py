@@ -51,6 +51,32 @@ def test_a_nan_is_a_difference(subject, x):
         benchmark(subject.graph, x, against=["torch"], module=subject.module)
 
 
+def test_unless_it_is_strict_a_rival_loses_its_place(subject, x):
+    with torch.no_grad():
+        subject.module[0].bias += 1
+    rivals = ["torch", "deepsparse", "gossamer"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("GOSSAMER_DEEPSPARSE", raising=False)
+        record = benchmark(
+            subject.graph, x, against=rivals, module=subject.module, strict=False, rounds=1
+        )
+    assert [timing.name for timing in record.timings] == ["gossamer"]
+    assert "outputs of torch and gossamer differ" in record.missing["torch"]
+    assert "pip install" in record.missing["deepsparse"]
+    assert Record.from_dict(record.to_dict()) == record
+
+
+def test_our_own_failure_always_ends_it(subject, x, monkeypatch):
+    monkeypatch.setattr("gossamer.bench.engines.gossamer.Gossamer.bind", lambda self, x: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        benchmark(subject.graph, x, against=[], strict=False)
+
+
+def test_a_name_of_no_engine_is_refused_strict_or_not(subject, x):
+    with pytest.raises(UnknownNameError):
+        benchmark(subject.graph, x, against=["nosuchengine"], strict=False)
+
+
 @pytest.mark.parametrize(
     ("options", "error"),
     [

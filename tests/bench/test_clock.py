@@ -111,3 +111,33 @@ def test_a_call_that_times_itself_is_believed():
     timings = time_interleaved(calls, Protocol(rounds=2), clock=clock)
     assert timings["far"].times_ms == (5.0, 5.0)
     assert timings["near"].times_ms == (3.0, 3.0)
+
+
+def failing(after: int):
+    """Return a call that fails after so many."""
+    calls = iter(range(after))
+
+    def call():
+        if next(calls, None) is None:
+            raise OSError("gone")
+
+    return call
+
+
+def test_a_failure_ends_the_timing_unless_it_is_taken():
+    with pytest.raises(OSError, match="gone"):
+        time_interleaved({"bad": failing(0)}, Protocol(rounds=1))
+
+
+@pytest.mark.parametrize("after", [0, 1, 7])
+def test_a_call_that_fails_is_left_out(after):
+    clock, failures, ticks = FakeClock(), {}, []
+    calls = {"a": clock.work("a", 3.0), "bad": failing(after), "c": clock.work("c", 4.0)}
+    protocol = Protocol(rounds=5, sample_ms=1e-9, warm_up_ms=0)
+    timings = time_interleaved(
+        calls, protocol, failed=failures.__setitem__, advance=lambda: ticks.append(None)
+    )
+    assert list(timings) == ["a", "c"]
+    assert [len(timing.times_ms) for timing in timings.values()] == [5, 5]
+    assert list(failures) == ["bad"]
+    assert 10 <= len(ticks) <= 15

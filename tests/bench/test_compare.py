@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from gossamer.bench.clock import Protocol
-from gossamer.bench.compare import Engines
+from gossamer.bench.compare import Engines, reason_of
 from gossamer.bench.engines import Subject
 from gossamer.bench.engines.engine import Engine
 from gossamer.errors import ShapeError, VerificationError
@@ -27,7 +27,15 @@ def engine(factor=1.0, tolerance=0.0, broken=""):
                 raise RuntimeError("a rival's own error")
             return x * factor
 
+        def bind(self, x):
+            if broken == "binding":
+                raise RuntimeError("a rival's own error")
+            calls = iter(range(9))
+            return lambda: self(x) if broken != "timing" or next(calls) < 3 else 1 / 0
+
         def versions(self):
+            if broken == "versions":
+                raise RuntimeError("a package without a version")
             return {"fake": str(factor)}
 
     Fake.tolerance = tolerance
@@ -47,15 +55,21 @@ def test_engines_that_agree_are_timed_in_order(subject):
     assert found.versions == {"fake": str(1 + 1e-6)}
 
 
-@pytest.mark.parametrize("broken", ["opening", "running"])
+@pytest.mark.parametrize("broken", ["opening", "running", "binding", "timing", "versions"])
 def test_a_failure_ends_the_comparison_unless_it_is_taken(subject, broken):
     makers = {"a": engine(), "bad": engine(broken=broken), "c": engine()}
-    with pytest.raises((ShapeError, RuntimeError)):
+    with pytest.raises((ShapeError, RuntimeError, ZeroDivisionError)):
         compare(subject, makers)
     failures = {}
     found = compare(subject, makers, failed=failures.__setitem__)
-    assert list(found.timings) == ["a", "c"]
+    assert list(found.timings) == list(found.differences) == ["a", "c"]
     assert list(failures) == ["bad"]
+
+
+def test_a_reason_is_one_line_and_not_endless():
+    assert reason_of(ShapeError("too\nlarge", got=3)) == "too large (got 3)"
+    assert reason_of(MemoryError()) == "MemoryError"
+    assert len(reason_of(RuntimeError("word " * 999))) == 300
 
 
 def test_if_the_first_fails_the_next_is_what_others_are_compared_with(subject):

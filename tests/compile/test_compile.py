@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from gossamer.compile.compile import compile
-from gossamer.errors import CompileError, GossamerError, SpecError
+from gossamer.errors import CompileError, GossamerError, ShapeError, SpecError
 from gossamer.graph import Graph, Input, interpret
 from gossamer.graph.ops import Activation, Conv2d
 from gossamer.jit.target import INSIDE, host_target
@@ -31,6 +33,15 @@ def test_unmeasured_programs_compute_the_same(conv_graph: Graph) -> None:
     x = np.random.default_rng(1).standard_normal((1, 16, 12, 12)).astype(np.float32)
     a, b = compile(conv_graph)(x), compile(conv_graph, measure=False)(x)
     assert np.allclose(a, b, rtol=1e-5, atol=1e-5)
+
+
+def test_a_batch_that_cannot_be_another_is_run(conv_graph: Graph) -> None:
+    fixed = replace(conv_graph, input=Input("x", (3, 16, 12, 12), frozenset()))
+    x = np.random.default_rng(1).standard_normal((3, 16, 12, 12)).astype(np.float32)
+    with compile(fixed, measure=False) as program:
+        assert np.allclose(program(x), interpret(fixed, x), rtol=1e-5, atol=1e-5)
+        with pytest.raises(ShapeError):
+            program(x[:1])
 
 
 @pytest.mark.parametrize("target", ["avx2", "portable"])

@@ -279,6 +279,13 @@ def test_quantise_rounds_halves_to_even_and_keeps_its_levels() -> None:
         np.testing.assert_array_equal(run(op, grid), grid)
 
 
+def test_without_rounding_levels_only_limit() -> None:
+    graph = Graph(Input("x", (1, 4)), (Node("q", ops.Quantise(0.5, 1, 0, 9), ("x",)),), "q", {})
+    x = np.array([[-7.0, -0.3, 1.3, 9.0]], np.float32)
+    expected = np.array([[-0.5, -0.3, 1.3, 4.0]], np.float32)
+    assert np.array_equal(interpret(graph, x, rounding=False), expected)
+
+
 @pytest.mark.parametrize("gate", ["y", "g", "f"])
 def test_multiply(gate: str, rng: np.random.Generator) -> None:
     x = rng.standard_normal((2, 3, 4, 5)).astype(np.float32)

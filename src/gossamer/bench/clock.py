@@ -19,6 +19,12 @@ from gossamer.errors import SpecError
 
 Call = Callable[[], object]
 Clock = Callable[[], int]
+Failed = Callable[[str, Exception], Any]
+
+
+def refuse(name: str, error: Exception) -> None:
+    """Let one failure end the whole comparison."""
+    raise error
 
 
 @runtime_checkable
@@ -131,6 +137,7 @@ def time_interleaved(
     *,
     clock: Clock = perf_counter_ns,
     advance: Callable[[], Any] = lambda: None,
+    failed: Failed = refuse,
 ) -> dict[str, Timing]:
     """Time several calls in turns.
 
@@ -140,27 +147,41 @@ def time_interleaved(
         protocol: how long to measure.
         clock: returns nanoseconds.
         advance: called after each sample, for a progress bar.
+        failed: called with the name of a call and what it raised; if it returns, the others are
+            timed without that call.
 
     Returns:
-        name → samples, in the order of `calls`.
+        name → samples, in the order of `calls`; those that failed are not in it.
 
     Examples:
         >>> timings = time_interleaved({"sum": lambda: sum(range(9))}, Protocol(rounds=3))
         >>> len(timings["sum"].times_ms)
         3
     """
-    repeats = {name: _settle(call, protocol, clock) for name, call in calls.items()}
-    samples: dict[str, list[float]] = {name: [] for name in calls}
-    names = list(calls)
+    repeats: dict[str, int] = {}
+    for name, call in calls.items():
+        try:
+            repeats[name] = _settle(call, protocol, clock)
+        except Exception as error:
+            failed(name, error)
+    samples: dict[str, list[float]] = {name: [] for name in repeats}
+    names = list(repeats)
     for _ in range(protocol.rounds):
-        for name in names:
+        for name in tuple(names):
             sleep(protocol.rest_ms / 1e3)
-            calls[name]()  # wakes threads and warms the caches that the call before has used
-            elapsed_ns = _elapsed_ns(calls[name], repeats[name], clock)
-            samples[name].append(elapsed_ns / repeats[name] / 1e6)
+            try:
+                samples[name].append(_sample_ms(calls[name], repeats[name], clock))
+            except Exception as error:
+                failed(name, error)
+                names.remove(name)
             advance()
         names.reverse()
-    return {name: Timing(name, tuple(samples[name]), repeats[name]) for name in calls}
+    return {n: Timing(n, tuple(samples[n]), repeats[n]) for n in calls if n in names}
+
+
+def _sample_ms(call: Call, repeats: int, clock: Clock) -> float:
+    call()  # wakes threads and warms the caches that the call before has used
+    return _elapsed_ns(call, repeats, clock) / repeats / 1e6
 
 
 def _settle(call: Call, protocol: Protocol, clock: Clock) -> int:

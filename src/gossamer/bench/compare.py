@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 
-from gossamer.bench.clock import Protocol, Timing, time_interleaved
+from gossamer.bench.clock import Failed, Protocol, Timing, refuse, time_interleaved
 from gossamer.bench.engines import Engine, Subject
-from gossamer.errors import VerificationError
+from gossamer.errors import GossamerError, VerificationError
 from gossamer.graph.check import distance
 
-Failed = Callable[[str, Exception], Any]
+T = TypeVar("T")
+_LONGEST_REASON = 300
 
 
-def refuse(engine: str, error: Exception) -> None:
-    """Let an engine's failure end the comparison."""
-    raise error
+def reason_of(error: Exception) -> str:
+    """Return why an engine failed, in one line.
+
+    Examples:
+        >>> reason_of(RuntimeError("no kernel\\nfor this"))
+        'RuntimeError: no kernel for this'
+    """
+    own = isinstance(error, GossamerError)
+    text = str(error) if own else f"{type(error).__name__}: {error}"
+    line = " ".join(text.split()).removesuffix(":")
+    return line if len(line) <= _LONGEST_REASON else f"{line[: _LONGEST_REASON - 1]}…"
 
 
 @dataclass(frozen=True)
@@ -89,15 +98,23 @@ class Engines:
                 does not take it.
         """
         differences = self._differences(x, tolerance)
-        calls = {name: self._open[name].bind(x) for name in differences}
+        calls = self._of_each(differences, lambda engine: engine.bind(x))
+        numbers = self._of_each(calls, lambda engine: engine.versions())
         self._begun("")
-        timings = time_interleaved(calls, protocol, advance=advance)
-        versions = {
-            package: number
-            for name in differences
-            for package, number in self._open[name].versions().items()
-        }
-        return Comparison(timings, differences, versions)
+        timed = {name: calls[name] for name in numbers}
+        timings = time_interleaved(timed, protocol, advance=advance, failed=self._failed)
+        versions = {package: v for name in timings for package, v in numbers[name].items()}
+        return Comparison(timings, {name: differences[name] for name in timings}, versions)
+
+    def _of_each(self, names: Iterable[str], get: Callable[[Engine], T]) -> dict[str, T]:
+        """Return what each engine gives; those that raise are reported and left out."""
+        given: dict[str, T] = {}
+        for name in names:
+            try:
+                given[name] = get(self._open[name])
+            except Exception as error:
+                self._failed(name, error)
+        return given
 
     def _differences(self, x: np.ndarray, tolerance: float) -> dict[str, float]:
         differences: dict[str, float] = {}

@@ -39,7 +39,7 @@ def quantise_qdq(graph: Graph) -> bytes:
         from onnxruntime.quantization.shape_inference import quant_pre_process
     except ImportError:
         raise MissingDependencyError(
-            "quantising needs onnx and onnxruntime", hint="pip install 'gossamer[bench,onnx]'"
+            "quantising needs onnx and onnxruntime", hint="pip install onnxruntime onnx"
         ) from None
 
     class RandomInputs(CalibrationDataReader):

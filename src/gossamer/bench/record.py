@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -29,6 +29,7 @@ class Record:
         machine: that it ran on.
         versions: package → version, of every engine.
         command: that repeats it.
+        missing: engine → why it was not measured, of those that were asked for.
     """
 
     network: str
@@ -39,10 +40,12 @@ class Record:
     machine: Machine
     versions: Mapping[str, str]
     command: str = ""
+    missing: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "differences", MappingProxyType(dict(self.differences)))
         object.__setattr__(self, "versions", MappingProxyType(dict(self.versions)))
+        object.__setattr__(self, "missing", MappingProxyType(dict(self.missing)))
 
     def timing(self, engine: str) -> Timing:
         """Return the samples of an engine; KeyError if it was not measured."""
@@ -66,6 +69,7 @@ class Record:
             "machine": asdict(self.machine),
             "versions": dict(self.versions),
             "command": self.command,
+            "missing": dict(self.missing),
         }
 
     @classmethod
@@ -81,6 +85,7 @@ class Record:
                 machine=_machine(data["machine"]),
                 versions={str(k): str(v) for k, v in data["versions"].items()},
                 command=str(data["command"]),
+                missing={str(k): str(v) for k, v in data.get("missing", {}).items()},
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise DataError("not a record", got=f"{type(error).__name__}: {error}") from None

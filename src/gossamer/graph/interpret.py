@@ -31,6 +31,7 @@ def interpret(
     *,
     values: dict[str, np.ndarray] | None = None,
     given: Mapping[str, np.ndarray] | None = None,
+    rounding: bool = True,
 ) -> np.ndarray:
     """Return the network's output for `x`, float32.
 
@@ -39,6 +40,8 @@ def interpret(
         x: (N, C, H, W) or (N, F).
         values: if given, filled with every value by name.
         given: what to read in place of some of the values.
+        rounding: whether `quantise` rounds; otherwise it only limits values to the range of its
+            levels, and the output is that of the real network that the levels approximate.
 
     Raises:
         ShapeError: if the network does not take that shape.
@@ -53,7 +56,10 @@ def interpret(
         meaning = MEANING[type(node.op)]
         with np.errstate(over="ignore", invalid="ignore"):  # infinities are values like others
             inputs = [given[n] if n in given else known[n] for n in node.inputs]
-            value = meaning(node.op, inputs, weights)
+            if isinstance(node.op, ops.Quantise) and not rounding:
+                value = _limit(node.op, inputs[0])
+            else:
+                value = meaning(node.op, inputs, weights)
             known[node.name] = value.astype(np.float32)
     return known[graph.output]
 
@@ -210,6 +216,11 @@ def _quantise(op: ops.Quantise, inputs: Arrays, weights: Weights) -> np.ndarray:
     scale, zero = np.float32(op.scale), np.float32(op.zero_point)
     levels = np.clip(np.rint(inputs[0] / scale) + zero, op.low, op.high)
     return (levels - zero) * scale
+
+
+def _limit(op: ops.Quantise, x: np.ndarray) -> np.ndarray:
+    low, high = (np.float32(level - op.zero_point) for level in (op.low, op.high))
+    return np.clip(x, low * np.float32(op.scale), high * np.float32(op.scale))
 
 
 def _local_response_norm(op: ops.LocalResponseNorm, inputs: Arrays, weights: Weights) -> np.ndarray:

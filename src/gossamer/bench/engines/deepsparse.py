@@ -24,6 +24,7 @@ from gossamer.graph.to_onnx import to_onnx
 
 INTERPRETER = "GOSSAMER_DEEPSPARSE"
 _SCRIPT = Path(next(iter(children.__path__)), "deepsparse.py")
+_INSTALL = "deepsparse/bin/pip install 'deepsparse==1.8.0' 'numpy<2' 'onnx<1.15'"
 _PATIENCE_S = 10
 
 
@@ -37,7 +38,8 @@ class DeepSparse(Engine):
         if not interpreter:
             raise MissingDependencyError(
                 "DeepSparse needs an interpreter of its own",
-                hint=f"set {INTERPRETER} to a python that has deepsparse 1.8",
+                hint=f"python3.11 -m venv deepsparse && {_INSTALL}, then set "
+                f"{INTERPRETER}=deepsparse/bin/python",
             )
         self._process = _start(interpreter)
         self._folder = TemporaryDirectory()

@@ -43,7 +43,7 @@ class Mnn(Engine):
                 import MNN  # pyright: ignore[reportMissingImports]
         except ImportError:
             raise MissingDependencyError(
-                "MNN is not installed", hint="pip install 'gossamer[bench,onnx]'"
+                "MNN is not installed", hint="pip install MNN onnx"
             ) from None
         self._mnn = MNN
         with TemporaryDirectory() as folder, quiet():

@@ -27,7 +27,7 @@ class OnnxRuntime(Engine):
             import onnxruntime
         except ImportError:
             raise MissingDependencyError(
-                "ONNX Runtime is not installed", hint="pip install 'gossamer[bench,onnx]'"
+                "ONNX Runtime is not installed", hint="pip install onnxruntime onnx"
             ) from None
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads

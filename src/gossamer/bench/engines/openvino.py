@@ -99,7 +99,7 @@ def _import_openvino() -> Any:
         import openvino  # pyright: ignore[reportMissingImports]
     except ImportError:
         raise MissingDependencyError(
-            "OpenVINO is not installed", hint="pip install 'gossamer[bench,onnx]'"
+            "OpenVINO is not installed", hint="pip install openvino onnx"
         ) from None
     return openvino
 

@@ -47,7 +47,7 @@ class Torch(Engine):
         if subject.module is None:
             raise SpecError(
                 "the engine 'torch' runs a module, and none was given",
-                hint="pass module=…, or measure against another engine",
+                hint="pass module=… in Python, or measure against another engine",
             )
         self._torch, self._module = _import_torch(), subject.module
         self._restore = ExitStack()

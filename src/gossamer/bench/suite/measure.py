@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from gossamer.bench.benchmark import REST_MS, engine_names
+from gossamer.bench.benchmark import OURS, REST_MS, engine_names
 from gossamer.bench.clock import Protocol
 from gossamer.bench.compare import Comparison, Engines
 from gossamer.bench.engines import ENGINES, Subject
@@ -30,7 +30,6 @@ from gossamer.runtime.bounds import plan_bound_us
 from gossamer.runtime.plan import Plan
 from gossamer.runtime.program import Program
 
-OURS = "gossamer"
 TOLERANCE = 3e-4  # SparseNet-121 with random weights magnifies rounding: engines differ by 2e-4
 INT8_TOLERANCE = 0.5  # of random weights and random calibration: says that it is the same network
 

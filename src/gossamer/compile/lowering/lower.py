@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gossamer.compile.codes import CodePlan
@@ -75,7 +75,8 @@ def lower(
         ShapeError: if the network does not take such images.
         CompileError: if an operator has no kernel.
     """
-    shapes = infer_shapes(graph, (1, *image_shape))
+    one_by_one = replace(graph.input, free=graph.input.free | {0})  # whatever the batch is
+    shapes = infer_shapes(replace(graph, input=one_by_one), (1, *image_shape))
     places = choose_places(graph, shapes, target.lanes)
     plan = CodePlan(graph, shapes, places)
     lowering = Lowering(graph, shapes, places, target, threads, plan, keep_infinities)
