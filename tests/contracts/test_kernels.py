@@ -75,7 +75,8 @@ KERNELS = [
     WinnersKernel(),
     UnpackKernel(),
     HaloKernel(),
-    *(CodeConvKernel(dot, Epilogue(), 8, 1, 2) for dot in ("vnni", "madd", "plain")),
+    *(CodeConvKernel(dot, Epilogue(), 8, 1, 2) for dot in ("vnni", "madd", "sdot", "plain")),
+    CodeConvKernel("sdot", Epilogue(adds=True), 4, 1, 3, shared=False, unroll=2, wide=True),
     CodeConvKernel("short", Epilogue(), 4, 2, 1, unroll=2, by_rows=True),
     CodeConvKernel("plain", Epilogue(adds=True), 4, 1, 2, shared=False, blocked=True, echoes=True),
     CodeConvKernel("plain", Epilogue(False, activation="silu"), 4, 1, 2, 2, wide=True),
@@ -86,16 +87,14 @@ KERNELS = [
     CodePoolKernel(2, 2),
     CodeMeanKernel(),
     FlatEncodeKernel(),
-    *(CodeLinearKernel(dot, 4) for dot in ("vnni", "madd", "plain")),
+    *(CodeLinearKernel(dot, 4) for dot in ("vnni", "madd", "sdot", "plain")),
 ]
 
-X86_DOTS = ("vnni", "madd", "short")
 
-
-def runs_anywhere(kernel: Kernel) -> bool:
-    """Whether a kernel uses no instruction of one kind of processor by name."""
+def runs_on(kernel: Kernel, dots: tuple[str, ...] = ()) -> bool:
+    """Whether a kernel names no instruction of one kind of processor, but for these dots."""
     is_packing = isinstance(kernel, CodeConvKernel) and kernel.epilogue.packs
-    return not is_packing and getattr(kernel, "dot", "") not in X86_DOTS
+    return not is_packing and getattr(kernel, "dot", "plain") in ("plain", *dots)
 
 
 def test_every_kind_of_kernel_is_here() -> None:

@@ -15,9 +15,16 @@ import llvmlite.binding as llvm
 import numpy as np
 import pytest
 
+from gossamer.compile.compile import make_plan
+from gossamer.graph import Graph
 from gossamer.jit.target import Target
+from gossamer.jit.toolchain import compile_ir
+from gossamer.runtime.native import _loop_ir
+from gossamer.runtime.plan import StepReport
 
-NEON = Target("aarch64-unknown-linux-gnu", "neoverse-n1", "+neon", 4, "neon")
+NEON = Target("aarch64-unknown-linux-gnu", "cortex-a72", "+neon", 4, "neon")
+NEON_DOTS = Target("aarch64-unknown-linux-gnu", "neoverse-n1", "+neon,+dotprod", 4, "neon")
+"""With one instruction for products of bytes."""
 ARM_PORTABLE = Target("aarch64-unknown-linux-gnu", "generic", "", 4, "portable")
 _STACK_BYTES = 2**16
 _FLOATS_ON = 0b11 << 20
@@ -31,17 +38,25 @@ def initialise_arm() -> None:
 
 
 class Emulator:
-    """A 64-bit ARM processor; skips the test where the package `unicorn` is not installed."""
+    """A 64-bit ARM processor; skips the test where the package `unicorn` is not installed.
 
-    def __init__(self) -> None:
+    Args:
+        target: whose instructions it has; without dot products of bytes, they are a fault.
+    """
+
+    def __init__(self, target: Target) -> None:
+        initialise_arm()
         self._unicorn: Any = pytest.importorskip("unicorn", reason="the emulator is not installed")
         self._arm: Any = pytest.importorskip("unicorn.arm64_const")
+        has_dots = "sdot" in target.dots
+        self._model = self._arm.UC_CPU_ARM64_MAX if has_dots else self._arm.UC_CPU_ARM64_A72
         self._stack = np.zeros(_STACK_BYTES, np.uint8)
 
     def call(self, address: int, *arguments: int) -> None:
         """Run a function of up to eight integers or addresses to its end."""
         # A new one each time: it remembers code, and other code may lie there by now.
         machine = self._unicorn.Uc(self._unicorn.UC_ARCH_ARM64, self._unicorn.UC_MODE_ARM)
+        machine.ctl_set_cpu_model(self._model)
         machine.hook_add(self._unicorn.UC_HOOK_MEM_UNMAPPED, self._give_page)
         stop = (self._stack.ctypes.data + _STACK_BYTES) // 16 * 16 - 16  # no code is there
         registers = {
@@ -58,3 +73,22 @@ class Emulator:
         page = address - address % mmap.PAGESIZE
         machine.mem_map_ptr(page, mmap.PAGESIZE, self._unicorn.UC_PROT_ALL, page)
         return True
+
+
+def run_emulated(
+    graph: Graph, x: np.ndarray, target: Target
+) -> tuple[np.ndarray, tuple[StepReport, ...]]:
+    """Return what the program for another processor gives, run by that processor's own loop.
+
+    And the reports of its steps.
+    """
+    emulator = Emulator(target)
+    careful = not np.isfinite(x).all()
+    plan = make_plan(graph, target, 1, False, x.shape[1:], keep_infinities=careful)
+    repeat = compile_ir(_loop_ir(target), target)
+    images = []
+    for image in x:
+        plan.input[:] = image.ravel()
+        emulator.call(repeat.address("repeat"), *plan.job, 1)
+        images.append(plan.output.reshape(plan.output_shape).copy())
+    return np.stack(images), plan.reports

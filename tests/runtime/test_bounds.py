@@ -9,11 +9,13 @@ import pytest
 
 from gossamer.compile.compile import compile
 from gossamer.errors import ProgramError
-from gossamer.graph import Graph
-from gossamer.graph.ops import Conv2d
+from gossamer.graph import Graph, Input, Node
+from gossamer.graph.layouts import Quantised
+from gossamer.graph.ops import Conv2d, GlobalAvgPool, Quantise
 from gossamer.jit.limits import Limits, machine_limits
 from gossamer.jit.target import host_target
 from gossamer.runtime.bounds import plan_bound_us, step_bounds_us
+from gossamer.runtime.explain import Measured, format_plan
 from gossamer.runtime.in_place import step_times_us
 from gossamer.runtime.plan import Plan, StepReport
 from tests.compile.graphs import single, sparse_array
@@ -69,6 +71,32 @@ def test_arithmetic_that_was_not_measured_has_no_bound() -> None:
     assert plan_bound_us(plan(*steps), LIMITS) is None
 
 
+def test_bytes_are_multiplied_at_a_speed_of_their_own() -> None:
+    limits = replace(LIMITS, codes=400.0)
+    steps = [
+        replace(report(effective_macs=1_000_000), kernel="u8-conv"),
+        replace(report(numbers=4000), kernel="u8-pool"),
+        report(effective_macs=1_000_000),
+    ]
+    assert step_bounds_us(plan(*steps), limits) == pytest.approx([2.5, 16e3 / 160e3, 10.0])
+    assert step_bounds_us(plan(*steps), LIMITS)[:2] == [None, None]
+
+
+def test_shares_of_the_peak_are_of_what_a_kernel_multiplies() -> None:
+    steps = [
+        StepReport("codes", "u8-conv", None, {}, 4_000_000, 1_000_000, "", reads=400_000),
+        StepReport("floats", "f32-conv", None, {}, 1_000_000, 1_000_000, ""),
+    ]
+    rows = {}
+    for codes in (400.0, None):
+        found = Measured((10.0, 20.0), 30.0, replace(LIMITS, codes=codes))
+        rows[codes] = [line.split() for line in format_plan(plan(*steps), found).splitlines()[-2:]]
+    assert rows[400.0][0][4:6] == ["25%", "50%"]
+    assert rows[400.0][1] == rows[None][1]
+    assert rows[400.0][1][4:6] == ["50%", "50%"]
+    assert rows[None][0][4:] == ["4,000,000", "25%"]
+
+
 @pytest.fixture
 def graph() -> Graph:
     weight = sparse_array(np.random.default_rng(0), (8, 4, 3, 3), 0.5)
@@ -83,6 +111,29 @@ def test_what_a_convolution_needs_is_counted(graph: Graph) -> None:
     assert conv.numbers == (4 + 8) * 81
     assert 0 < conv.reads <= conv.effective_macs
     assert conv.table_bytes >= 6 * nonzeros
+
+
+def test_what_layers_of_codes_need_is_counted() -> None:
+    rng = np.random.default_rng(0)
+    weight = Quantised(rng.integers(1, 128, (8, 6, 3, 3)), np.ones(8))
+    nodes = (
+        Node("in", Quantise(1.0, 0, 0, 255), ("x",)),
+        Node("conv", Conv2d(padding=(1, 1, 1, 1)), ("in",), {"weight": "w"}),
+        Node("levels", Quantise(1.0, 0, 0, 255), ("conv",)),
+        Node("mean", GlobalAvgPool(), ("levels",)),
+    )
+    graph = Graph(Input("x", (1, 6, 9, 9)), nodes, "mean", {"w": weight})
+    reports = compile(graph, measure=False).plan_for((6, 9, 9)).reports
+    found = {r.kernel.split("-")[1]: r for r in reports if r.kernel.startswith("u8-")}
+    assert found["encode"].numbers == (6 + 2) * 81
+    assert found["conv"].numbers == (2 + 2) * 81
+    assert found["conv"].effective_macs == 8 * 6 * 9 * 81
+    # Of a dense layer, the eight rows read each quad once, or in two groups of four.
+    assert found["conv"].reads in (2 * 9 * 81, 2 * 2 * 9 * 81)
+    assert found["plane"].numbers == 2 * 81 + 8
+    text = compile(graph).explain()
+    assert "unknown" not in text
+    assert "of bytes" in text
 
 
 @pytest.mark.parametrize("threads", [1, 2])

@@ -44,7 +44,7 @@ class Choice:
         build: makes the arguments, slot → buffer, table or number; costly for large weights.
         variant: what tells it from other ways with the same kernel; stable from run to run.
         reads: numbers that its useful multiply-accumulates take from memory at least, one image;
-            `gossamer.runtime.bounds` asks for it.
+            four codes are one; `gossamer.runtime.bounds` asks for it.
         macs: multiply-accumulates that it makes, if fewer than the step's nonzeros ask for.
     """
 
@@ -71,7 +71,8 @@ class Step:
         buffers: that it touches, whichever choice runs.
         macs: multiply-accumulates of the dense operator, one image.
         effective_macs: the same, zeros of the weight not counted.
-        numbers: of activations that are read and written, one image, nothing twice.
+        numbers: of 32 bits, of activations that are read and written, one image, nothing twice; a
+            number holds four codes.
     """
 
     node: str

@@ -1,7 +1,9 @@
 """What this machine can do at best: arithmetic from registers, and with each number read.
 
 A sparse kernel reads one vector for each multiply-accumulate of a vector, so that two speeds bound
-it: that of the arithmetic alone, and that of reading from the cache that the data lies in.
+it: that of the arithmetic alone, and that of reading from the cache that the data lies in. Kernels
+of codes multiply bytes, in the ways that the target has (`gossamer.jit.dot`): the fastest of them
+is their peak.
 """
 
 from __future__ import annotations
@@ -16,9 +18,10 @@ import numpy as np
 from llvmlite import ir
 
 from gossamer.jit import function
+from gossamer.jit.dot_loop import turn_bytes, turn_quads, write_dot_loop
 from gossamer.jit.emitter import INT64, POINTER, Emitter
 from gossamer.jit.target import Target, host_target
-from gossamer.jit.toolchain import compile_ir
+from gossamer.jit.toolchain import Code, compile_ir
 
 SIZES_BYTES = (16 * 2**10, 256 * 2**10, 2 * 2**20, 8 * 2**20, 64 * 2**20)
 """What is read: usually in the first, the second, the third cache (twice), and memory."""
@@ -31,36 +34,42 @@ _SAMPLE_MACS = 200_000
 
 @dataclass(frozen=True)
 class Limits:
-    """Speeds of one thread, in 10⁹ multiply-accumulates of single floats a second.
+    """Speeds of one thread, in 10⁹ multiply-accumulates a second.
 
     Args:
-        arithmetic: numbers in registers.
-        reading: bytes of data that are walked → speed when each number is read from there.
+        arithmetic: of single floats in registers.
+        reading: bytes of data that are walked → speed when each single float is read from there.
+        codes: of bytes, added to 32-bit sums; None where it was not measured.
     """
 
     arithmetic: float
     reading: Mapping[int, float]
+    codes: float | None = None
 
     def __str__(self) -> str:
         """Return for example "56 GMAC/s from registers; with each number read, 9 from 64 MiB"."""
         kept = ", ".join(f"{v:.0f} from {_amount(size)}" for size, v in self.reading.items())
-        return f"{self.arithmetic:.0f} GMAC/s from registers; with each number read, {kept}"
+        codes = "" if self.codes is None else f", {self.codes:.0f} of bytes"
+        return f"{self.arithmetic:.0f} GMAC/s from registers{codes}; with each number read, {kept}"
 
     def best_of(self, other: Limits) -> Limits:
         """Return the higher of each speed; both have the same sizes."""
         reading = {size: max(speed, other.reading[size]) for size, speed in self.reading.items()}
-        return Limits(max(self.arithmetic, other.arithmetic), reading)
+        known = [codes for codes in (self.codes, other.codes) if codes is not None]
+        codes = max(known, default=None)
+        return Limits(max(self.arithmetic, other.arithmetic), reading, codes)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for JSON."""
         reading = {str(size): speed for size, speed in self.reading.items()}
-        return {"arithmetic": self.arithmetic, "reading": reading}
+        return {"arithmetic": self.arithmetic, "reading": reading, "codes": self.codes}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Rebuild limits from `to_dict()`."""
+        """Rebuild limits from `to_dict()`; older ones say nothing of codes."""
         reading = {int(size): float(speed) for size, speed in data["reading"].items()}
-        return cls(float(data["arithmetic"]), reading)
+        codes = data.get("codes")
+        return cls(float(data["arithmetic"]), reading, None if codes is None else float(codes))
 
 
 @lru_cache(maxsize=8)
@@ -87,26 +96,39 @@ def measure_limits(
     module = ir.Module("limits")
     _write_loop(module, "arithmetic", target, reads=False)
     _write_loop(module, "reading", target, reads=True)
+    for dot in target.dots:
+        write_dot_loop(module, dot, target, dot)
     code = compile_ir(str(module), target)
     data = np.full(max((*sizes_bytes, 4096)) // 4 + 64, 1e-3, np.float32)
+    floats = _CHAINS * target.vector_bytes, _CHAINS
+
+    def speed(name: str, size_bytes: int, turn: tuple[int, int] = floats) -> float:
+        return 1e-9 * target.lanes * _vectors_a_second(code, name, data, size_bytes, turn)
+
+    codes = [
+        4 * speed(dot, 4096, (turn_bytes(target, dot), turn_quads(dot))) for dot in target.dots
+    ]
+    reading = {size: speed("reading", size) for size in sizes_bytes}
+    return Limits(speed("arithmetic", 4096), reading, max(codes))
+
+
+def _vectors_a_second(
+    code: Code, name: str, data: np.ndarray, size_bytes: int, turn: tuple[int, int]
+) -> float:
+    """Return how many vectors a loop multiplies; `turn` has its bytes and its vectors."""
+    loop = function.native_function(code, name, None, *_ARGUMENTS)
     start = -(-data.ctypes.data // 64) * 64
-    step = _CHAINS * target.vector_bytes
-
-    def speed(name: str, size_bytes: int) -> float:
-        loop = function.native_function(code, name, None, *_ARGUMENTS)
-        turns = max(1, size_bytes // step)
-        rounds = max(1, _SAMPLE_MACS // (turns * _CHAINS))
-        places, seconds = max(1, data.nbytes // size_bytes - 1), []
-        for sample in range(_SAMPLES):
-            # Some caches guess by the address, and read some places at two thirds of the speed.
-            place = start + sample % places * size_bytes
-            loop(place, 1, turns)
-            begin = perf_counter()
-            loop(place, rounds, turns)
-            seconds.append(perf_counter() - begin)
-        return 1e-9 * rounds * turns * _CHAINS * target.lanes / min(seconds)
-
-    return Limits(speed("arithmetic", 4096), {size: speed("reading", size) for size in sizes_bytes})
+    turns = max(1, size_bytes // turn[0])
+    rounds = max(1, _SAMPLE_MACS // (turns * turn[1]))
+    places, seconds = max(1, data.nbytes // size_bytes - 1), []
+    for sample in range(_SAMPLES):
+        # Some caches guess by the address, and read some places at two thirds of the speed.
+        place = start + sample % places * size_bytes
+        loop(place, 1, turns)
+        begin = perf_counter()
+        loop(place, rounds, turns)
+        seconds.append(perf_counter() - begin)
+    return rounds * turns * turn[1] / min(seconds)
 
 
 def _amount(size_bytes: int) -> str:

@@ -46,7 +46,7 @@ class Target:
 
     @property
     def dots(self) -> tuple[str, ...]:
-        """Ways to add products of bytes to 32-bit sums (`gossamer.compile.kernels.dot`).
+        """Ways to add products of bytes to 32-bit sums (`gossamer.jit.dot`).
 
         Examples:
             >>> Target("x86_64-unknown-linux-gnu", "haswell", "+avx2,+fma", 8, "avx2").dots

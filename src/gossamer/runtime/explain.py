@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gossamer.runtime.bounds import step_bounds_us
+from gossamer.runtime.bounds import peak, step_bounds_us
 from gossamer.runtime.plan import Plan, StepReport
 
 if TYPE_CHECKING:
@@ -45,19 +45,24 @@ def format_plan(plan: Plan, measured: Measured | None = None) -> str:
 
 
 def _measured_rows(plan: Plan, measured: Measured) -> list[tuple[str, ...]]:
-    peak = measured.limits.arithmetic * plan.threads
     bounds_us = step_bounds_us(plan, measured.limits)
     return [
         _row(
             report,
             time_us,
-            _share(report.effective_macs / peak / 1e3, time_us) if report.macs else "",
+            _share(_arithmetic_us(plan, report, measured.limits), time_us),
             _share(bound_us, time_us),
         )
         for report, time_us, bound_us in zip(
             plan.reports, measured.times_us, bounds_us, strict=True
         )
     ]
+
+
+def _arithmetic_us(plan: Plan, report: StepReport, limits: Limits) -> float | None:
+    """Return what a step's nonzeros take from registers: of floats or bytes, as its kernel does."""
+    speed = peak(report, limits)
+    return None if speed is None else report.effective_macs / (speed * plan.threads) / 1e3
 
 
 def _summary(plan: Plan, measured: Measured) -> str:

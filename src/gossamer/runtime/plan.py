@@ -27,8 +27,9 @@ class StepReport:
         macs: of the dense operator, one image.
         effective_macs: the same, zeros of the weight not counted.
         reason: why this kernel runs.
-        reads: numbers that the nonzeros' multiply-accumulates take from memory at least, one image.
-        numbers: of activations that are read and written, one image.
+        reads: numbers of 32 bits that the nonzeros' multiply-accumulates take from memory at least,
+            one image; four codes are one.
+        numbers: of 32 bits, of activations that are read and written, one image.
         table_bytes: of what the kernel reads beside activations: weights, offsets.
         least_macs: that some kernel makes for this step; None if as many as `effective_macs`.
     """

@@ -23,9 +23,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import ClassVar
 
-from gossamer.compile.kernels.dot import WORDS, dot_product, load_words, prepare
 from gossamer.compile.kernels.kernel import TILE_BYTES, Kernel, KernelEmitter, Values
 from gossamer.compile.kernels.requantise import Epilogue, Levels
+from gossamer.jit.dot import WORDS, dot_product, load_words, prepare
 from gossamer.jit.emitter import FLOAT, INT16, INT64, Value
 
 PREFETCH_BYTES = 4096
@@ -37,7 +37,7 @@ class CodeConvKernel(Kernel):
     """A convolution kernel on codes.
 
     Args:
-        dot: how products are added (`gossamer.compile.kernels.dot`).
+        dot: how products are added (`gossamer.jit.dot`).
         epilogue: what becomes of the sums.
         rows: output channels computed together, a multiple of 4; 4 if not shared.
         tile_h: vectors of a tile along rows.

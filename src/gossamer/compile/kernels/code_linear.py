@@ -8,10 +8,10 @@ from typing import ClassVar
 from llvmlite import ir
 
 from gossamer.compile.kernels.activation import activate
-from gossamer.compile.kernels.dot import WORDS, dot_product, prepare
 from gossamer.compile.kernels.kernel import Kernel, KernelEmitter
 from gossamer.compile.kernels.requantise import within
 from gossamer.compile.kernels.rounding import rounded
+from gossamer.jit.dot import WORDS, dot_product, prepare
 from gossamer.jit.emitter import BYTE, FLOAT, INT32
 
 
@@ -45,7 +45,7 @@ class CodeLinearKernel(Kernel):
     """y = activation(factor · (W x + start) + term) for flat codes x.
 
     Args:
-        dot: how products are added (`gossamer.compile.kernels.dot`); not "short".
+        dot: how products are added (`gossamer.jit.dot`); not "short".
         unroll: sums that a row has, so that they need not wait for each other.
         activation: applied before the store.
 

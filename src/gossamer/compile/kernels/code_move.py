@@ -7,9 +7,9 @@ from typing import ClassVar
 
 from llvmlite import ir
 
-from gossamer.compile.kernels.dot import integers
 from gossamer.compile.kernels.kernel import Kernel, KernelEmitter
 from gossamer.compile.kernels.requantise import ROUND_WORD, code_bits, within
+from gossamer.jit.dot import integers
 from gossamer.jit.emitter import FLOAT, INT32
 
 

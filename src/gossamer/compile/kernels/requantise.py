@@ -19,9 +19,9 @@ import numpy as np
 from llvmlite import ir
 
 from gossamer.compile.kernels.activation import activate
-from gossamer.compile.kernels.dot import integers
 from gossamer.compile.kernels.kernel import KernelEmitter
 from gossamer.compile.kernels.rounding import rounded
+from gossamer.jit.dot import integers
 from gossamer.jit.emitter import BYTE, FLOAT, INT16, INT32, Value
 from gossamer.jit.target import Target
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gossamer.compile.kernels.code_conv import CodeConvKernel
-from gossamer.compile.kernels.dot import WORDS
 from gossamer.compile.kernels.requantise import Epilogue
 from gossamer.compile.lowering.code_streams import LARGEST_NARROW, CodeRows
 from gossamer.compile.lowering.conv_candidates import (
@@ -18,6 +17,7 @@ from gossamer.compile.lowering.conv_candidates import (
     read_cycles,
     tiles_of,
 )
+from gossamer.jit.dot import WORDS
 
 DOT_CYCLES = {"vnni": 0.5, "madd": 1.0, "short": 0.8, "sdot": 0.5, "plain": 4.0}
 """Of multiplying a vector of quads with four weights."""

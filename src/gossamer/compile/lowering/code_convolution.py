@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from math import prod
 
 import numpy as np
 
@@ -200,18 +201,25 @@ def _add_step(
     sums = Buffer(
         f"{node.name} sums", lowering.threads * max(_sums_bytes(c, rows, windows) for c in likely)
     )
+    pixels = prod(lowering.shapes[node.name][2:])
+    forms = {(found.kernel.shared, found.kernel.rows) for found in likely}
+    read = {form: rows.quads_read(*form) for form in forms}
     choices = tuple(
         Choice(
             found.kernel,
             partial(_arguments, lowering.threads, found, rows, ends, op, sums),
             f"b{found.blocks}",
+            pixels * read[found.kernel.shared, found.kernel.rows],
         )
         for found in likely
     )
-    grids = (ends.source, ends.target, ends.other)
-    buffers = (*(grid.buffer for grid in grids if grid is not None), sums)
+    grids = [ends.source, ends.target, *([] if ends.other is None else [ends.other])]
+    buffers = (*(grid.buffer for grid in grids), sums)
     macs = op.macs(lowering.shapes[node.name], lowering.graph.weight_shapes(node))
-    lowering.steps.append(Step(node.name, choices, buffers, macs, round(macs * layout.density)))
+    taken = len(ends.source.channels) * prod(kernel) * pixels  # pixels between strides are not
+    numbers = min(ends.source.numbers, taken) + sum(grid.numbers for grid in grids[1:])
+    nonzero = round(macs * layout.density)
+    lowering.steps.append(Step(node.name, choices, buffers, macs, nonzero, numbers))
 
 
 def _code_rows(

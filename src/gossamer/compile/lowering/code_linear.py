@@ -9,13 +9,13 @@ import numpy as np
 
 from gossamer.compile.codes import levels_of
 from gossamer.compile.kernels.code_linear import CodeLinearKernel, FlatEncodeKernel
-from gossamer.compile.kernels.dot import SHIFTS, pack_weights
 from gossamer.compile.lowering.code_steps import zero_code
 from gossamer.compile.lowering.context import Lowering
 from gossamer.compile.step import Argument, Buffer, Choice, Step, shares
 from gossamer.graph.graph import Node
 from gossamer.graph.layouts import Quantised
 from gossamer.graph.ops import Linear, Quantise
+from gossamer.jit.dot import SHIFTS, pack_weights
 
 UNROLL = 4
 
@@ -33,6 +33,7 @@ def encode_flat(lowering: Lowering, node: Node, op: Quantise) -> None:
             "levels": np.array([scale, low, high, zero_code(op)], np.float32),
             "entry_shares": shares(entries, lowering.threads),
         },
+        numbers=entries + -(-entries // 4),
     )
 
 
@@ -65,7 +66,8 @@ def lower_code_linear(lowering: Lowering, node: Node, op: Linear, rounding: Quan
     )
     macs = op.macs((), graph.weight_shapes(node))
     buffers = tuple(a for a in arguments.values() if isinstance(a, Buffer))
-    lowering.steps.append(Step(node.name, choices, buffers, macs, round(macs * layout.density)))
+    numbers, nonzero = -(-layout.shape[1] // 4) + layout.shape[0], round(macs * layout.density)
+    lowering.steps.append(Step(node.name, choices, buffers, macs, nonzero, numbers))
 
 
 def _arguments(

@@ -55,6 +55,7 @@ def encode(lowering: Lowering, node: Node, op: Quantise) -> None:
             "levels": np.array([scale, low, high, zero_word(zero_code(op))[0]], np.float32),
             "quad_shares": lowering.channel_shares(len(target.channels)),
         },
+        numbers=source.numbers + target.numbers,
     )
     lowering.wrote(target)
 
@@ -80,6 +81,7 @@ def decode(lowering: Lowering, value: str, place: Place) -> None:
             "levels": np.array([zero[0], op.scale], np.float32),
             "channel_shares": lowering.channel_shares(len(channel)),
         },
+        numbers=source.numbers + target.numbers,
     )
     lowering.wrote(target)
 
@@ -110,6 +112,7 @@ def pool_codes(lowering: Lowering, node: Node, fusion: Fusion) -> None:
             "tap_count": len(taps),
             "quad_shares": lowering.channel_shares(len(source.channels)),
         },
+        numbers=source.numbers + target.numbers,
     )
     lowering.wrote(target)
 
@@ -137,4 +140,5 @@ def mean_codes(lowering: Lowering, node: Node, op: GlobalAvgPool) -> None:
             "levels": np.array([zeros[0], rounding.scale / pixels], np.float32),
             "channel_shares": lowering.channel_shares(len(channel)),
         },
+        numbers=source.numbers + len(channel),
     )

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from gossamer.compile.kernels.code_conv import CodeConvKernel
-from gossamer.compile.kernels.dot import SHIFTS, WORDS, pack_weights
 from gossamer.compile.lowering.short_turns import short_pairs
+from gossamer.jit.dot import SHIFTS, WORDS, pack_weights
 
 LARGEST_NARROW = 2**16 - 1
 
@@ -57,6 +57,12 @@ class CodeRows:
         whole = np.zeros((-(-rows // count) * count, taps), bool)
         whole[:rows] = self.words != 0
         return np.logical_or.reduce(whole.reshape(-1, count, taps), axis=1)
+
+    def quads_read(self, shared: bool, count: int) -> int:
+        """Return how many quads a pixel of the output takes from memory, one read for all rows
+        that share it.
+        """
+        return int((self.used(count) if shared else self.words).astype(bool).sum())
 
 
 def tap_words(

@@ -40,6 +40,11 @@ class Grid:
         return (self.channels * self.planes.channel_bytes).astype(np.int32)
 
     @property
+    def numbers(self) -> int:
+        """How many 32-bit numbers the value's pixels are: floats, or quads of codes."""
+        return len(self.channels) * self.planes.height * self.planes.width
+
+    @property
     def picture_bytes(self) -> int:
         """Bytes of the value's vectors; a channel's rows do not follow each other."""
         planes = self.planes

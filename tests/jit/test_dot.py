@@ -10,8 +10,8 @@ import pytest
 from llvmlite import ir
 
 from gossamer.compile.kernels.code_conv import CodeConvKernel
-from gossamer.compile.kernels.dot import pack_weights
 from gossamer.compile.kernels.requantise import Epilogue
+from gossamer.jit.dot import pack_weights
 from gossamer.jit.target import Target
 from gossamer.jit.toolchain import assembly
 

@@ -19,8 +19,9 @@ from collections.abc import Sequence
 import numpy as np
 from llvmlite import ir
 
-from gossamer.compile.kernels.kernel import KernelEmitter, Values
-from gossamer.jit.emitter import BYTE, FLOAT, INT16, INT32, Value
+from gossamer.jit.emitter import BYTE, FLOAT, INT16, INT32, Emitter, Value
+
+Values = list[Value]
 
 WORDS = {"vnni": 1, "madd": 2, "short": 1, "sdot": 1, "plain": 4}
 """32-bit words in the stream for the four weights of a quad."""
@@ -43,13 +44,13 @@ def pack_weights(weights: np.ndarray, dot: str) -> np.ndarray:
     return np.ascontiguousarray(weights).view(np.int32)
 
 
-def load_words(e: KernelEmitter, turn: Value, offset: int, dot: str) -> Values:
+def load_words(e: Emitter, turn: Value, offset: int, dot: str) -> Values:
     """Return the weights of a quad, in all lanes."""
     words = [e.splat(e.load(FLOAT, turn, offset + 4 * i)) for i in range(WORDS[dot])]
     return [e.builder.bitcast(word, e.int_vector) for word in words]
 
 
-def prepare(e: KernelEmitter, x: Value, dot: str) -> Values:
+def prepare(e: Emitter, x: Value, dot: str) -> Values:
     """Return a vector of inputs as `dot_product` takes it, to be used for several rows."""
     b = e.builder
     match dot:
@@ -64,7 +65,7 @@ def prepare(e: KernelEmitter, x: Value, dot: str) -> Values:
 
 
 def dot_product(
-    e: KernelEmitter, total: Value, inputs: Sequence[Values], weights: Sequence[Values], dot: str
+    e: Emitter, total: Value, inputs: Sequence[Values], weights: Sequence[Values], dot: str
 ) -> Value:
     """Return the sum with the products of the quads of one turn added."""
     if dot == "short":
@@ -75,33 +76,33 @@ def dot_product(
     return total
 
 
-def integers(e: KernelEmitter, value: int) -> Value:
+def integers(e: Emitter, value: int) -> Value:
     """Return a vector of 32-bit integers that are all the same, given by their bits."""
     return ir.Constant(e.int_vector, [ir.Constant(INT32, value)] * e.lanes)
 
 
-def _in_shorts(e: KernelEmitter, x: Value) -> Value:
+def _in_shorts(e: Emitter, x: Value) -> Value:
     """Return the odd bytes of `x`, each in 16 bits."""
     kind = ir.VectorType(INT16, 2 * e.lanes)
     eight = ir.Constant(kind, [ir.Constant(INT16, 8)] * (2 * e.lanes))
     return e.builder.bitcast(e.builder.lshr(e.builder.bitcast(x, kind), eight), e.int_vector)
 
 
-def _vnni(e: KernelEmitter, total: Value, x: Value, w: Value) -> Value:
+def _vnni(e: Emitter, total: Value, x: Value, w: Value) -> Value:
     name = f"llvm.x86.avx512.vpdpbusd.{32 * e.lanes}"
     return e.intrinsic(name, e.int_vector, [total, *_as(e, BYTE, 4, x, w)])
 
 
-def _madd(e: KernelEmitter, total: Value, x: Value, w: Value) -> Value:
+def _madd(e: Emitter, total: Value, x: Value, w: Value) -> Value:
     return e.builder.add(total, _pairs(e, *_as(e, INT16, 2, x, w)))
 
 
-def _sdot(e: KernelEmitter, total: Value, x: Value, w: Value) -> Value:
+def _sdot(e: Emitter, total: Value, x: Value, w: Value) -> Value:
     name = f"llvm.aarch64.neon.sdot.v{e.lanes}i32.v{4 * e.lanes}i8"
     return e.intrinsic(name, e.int_vector, [total, *_as(e, BYTE, 4, x, w)])
 
 
-def _plain(e: KernelEmitter, total: Value, x: Value, w: Value) -> Value:
+def _plain(e: Emitter, total: Value, x: Value, w: Value) -> Value:
     return e.builder.add(total, e.builder.mul(x, w))
 
 
@@ -119,7 +120,7 @@ _BYTES = {
 
 
 def _short_products(
-    e: KernelEmitter, total: Value, inputs: Sequence[Values], weights: Sequence[Values]
+    e: Emitter, total: Value, inputs: Sequence[Values], weights: Sequence[Values]
 ) -> Value:
     shorts = ir.VectorType(INT16, 2 * e.lanes)
     small = None
@@ -130,10 +131,10 @@ def _short_products(
     return e.builder.add(total, _pairs(e, small, ones))
 
 
-def _pairs(e: KernelEmitter, x: Value, w: Value) -> Value:
+def _pairs(e: Emitter, x: Value, w: Value) -> Value:
     """Return, for each 32-bit lane, the sum of two products of 16 bits."""
     return e.intrinsic(_PAIRS[e.lanes], e.int_vector, [x, w])
 
 
-def _as(e: KernelEmitter, kind: ir.Type, each: int, *vectors: Value) -> Values:
+def _as(e: Emitter, kind: ir.Type, each: int, *vectors: Value) -> Values:
     return [e.builder.bitcast(v, ir.VectorType(kind, each * e.lanes)) for v in vectors]
