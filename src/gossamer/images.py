@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from pathlib import Path
 from reprlib import repr as short_repr
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gossamer.errors import DataError, MissingDependencyError, SpecError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _CHANNELS = {"L": 1, "RGB": 3, "BGR": 3}
 _RESIZE = ("stretch", "crop")

@@ -106,3 +106,16 @@ def test_a_file_runs_without_torch(tmp_path):
 def test_the_running_half_imports_no_torch(module):
     importlib.import_module(module)
     assert fresh(f"import {module}, sys; print('torch' in sys.modules)") == "False"
+
+
+BESIDE_NUMPY = ("torch", "llvmlite", "scipy", "typer", "rich", "matplotlib", "onnx", "PIL")
+
+
+def test_importing_the_runtime_imports_numpy_only():
+    """What makes programs is imported when one is made: it needs LLVM."""
+    code = f"""
+import sys
+import gossamer.runtime.program
+print([m for m in {(*BESIDE_NUMPY, "gossamer.compile", "gossamer.codec")} if m in sys.modules])
+"""
+    assert fresh(code) == "[]"

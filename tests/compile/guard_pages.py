@@ -28,7 +28,7 @@ class GuardedBinding(Binding):
     at_end = True
 
     def place(self, lowered: Lowered) -> tuple[dict[Buffer, int], np.ndarray]:
-        buffers = list(lifetimes(lowered.steps, (lowered.input, lowered.output)))
+        buffers = list(lifetimes(lowered.steps, [lowered.input], [lowered.output]))
         sizes = [_whole_pages(buffer.size_bytes) for buffer in buffers]
         arena = np.frombuffer(mmap.mmap(-1, sum(sizes) + PAGE * (len(sizes) + 1)), np.uint8)
         protect(arena[:PAGE], NOTHING)

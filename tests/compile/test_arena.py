@@ -41,7 +41,23 @@ def test_a_chain_needs_room_for_two() -> None:
     assert size_bytes == 2 * 640
 
 
-def test_kept_buffers_share_nothing() -> None:
-    kept, other = Buffer("input", 64), Buffer("late", 64)
-    _, size_bytes = place_buffers([step(At(kept, 0)), step(other)], kept=[kept])
-    assert size_bytes == 128
+def test_given_buffers_are_there_before_the_first_step() -> None:
+    given, first, late = Buffer("input", 64), Buffer("first", 64), Buffer("late", 64)
+    steps = [step(first), step(At(given, 0)), step(late)]
+    offsets, size_bytes = place_buffers(steps, given=[given])
+    assert size_bytes == 2 * 64
+    assert offsets[given] != offsets[first]
+
+
+def test_kept_buffers_outlive_the_last_step() -> None:
+    kept, early, late = Buffer("output", 64), Buffer("early", 64), Buffer("late", 64)
+    steps = [step(early), step(At(kept, 0)), step(late)]
+    offsets, size_bytes = place_buffers(steps, kept=[kept])
+    assert size_bytes == 2 * 64
+    assert offsets[kept] != offsets[late]
+
+
+def test_what_no_step_touches_has_memory_too() -> None:
+    both = Buffer("input and output", 64)
+    assert lifetimes([], [both], [both]) == {both: (0, 0)}
+    assert lifetimes([step(Buffer("other", 64))], [both], [both])[both] == (0, 1)

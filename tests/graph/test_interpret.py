@@ -346,3 +346,14 @@ def test_values_that_are_given_are_read() -> None:
     found = interpret(graph, x, values=values, given={"a": np.array([[10.0, 20.0]], np.float32)})
     assert found.tolist() == [[11.0, 18.0]]
     assert values["a"].tolist() == [[1.0, 0.0]]  # what was computed
+
+
+def test_float64_rounds_nothing_to_float32() -> None:
+    weight = np.float32([[1 / 3]])
+    node = Node("y", ops.Linear(), ("x",), {"weight": "w"})
+    graph = Graph(Input("x", (1, 1)), (node,), "y", {"w": Dense(weight)})
+    x = np.array([[1 / 7]])
+    exact = interpret(graph, x, dtype=np.float64)
+    assert exact.dtype == np.float64
+    assert exact == x * weight.astype(np.float64)
+    assert interpret(graph, x).dtype == np.float32

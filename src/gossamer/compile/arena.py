@@ -9,14 +9,15 @@ from gossamer.runtime.memory import round_up
 
 
 def place_buffers(
-    steps: Sequence[Step], kept: Sequence[Buffer] = ()
+    steps: Sequence[Step], given: Sequence[Buffer] = (), kept: Sequence[Buffer] = ()
 ) -> tuple[dict[Buffer, int], int]:
     """Return (buffer → offset in bytes, size of the arena in bytes).
 
     First fit, largest first, against the buffers whose lifetimes overlap. A buffer lives from the
-    first step that touches it to the last; those in `kept` (input and output) live throughout.
+    first step that touches it to the last; those that are `given` (the input) from before the first
+    step, and those that are `kept` (the output) until after the last.
     """
-    lives = lifetimes(steps, kept)
+    lives = lifetimes(steps, given, kept)
     offsets: dict[Buffer, int] = {}
     for buffer in sorted(lives, key=lambda b: (-b.size_bytes, lives[b])):
         first, last = lives[buffer]
@@ -30,13 +31,18 @@ def place_buffers(
     return offsets, size
 
 
-def lifetimes(steps: Sequence[Step], kept: Sequence[Buffer] = ()) -> dict[Buffer, tuple[int, int]]:
-    """Return buffer → (first step, last step)."""
-    lives: dict[Buffer, tuple[int, int]] = {buffer: (0, len(steps)) for buffer in kept}
+def lifetimes(
+    steps: Sequence[Step], given: Sequence[Buffer] = (), kept: Sequence[Buffer] = ()
+) -> dict[Buffer, tuple[int, int]]:
+    """Return buffer → (first step, last step); what is kept is alive at the step after the last."""
+    lives: dict[Buffer, tuple[int, int]] = dict.fromkeys(given, (0, 0))
     for index, step in enumerate(steps):
         for buffer in step.buffers:
-            first, last = lives.get(buffer, (index, index))
-            lives[buffer] = (first, max(last, index))
+            first, _ = lives.get(buffer, (index, index))
+            lives[buffer] = (first, index)
+    for buffer in kept:
+        first, _ = lives.get(buffer, (0, 0))
+        lives[buffer] = (first, len(steps))
     return lives
 
 

@@ -53,7 +53,7 @@ class Binding:
 
     def place(self, lowered: Lowered) -> tuple[dict[Buffer, int], np.ndarray]:
         """Return the memory of all buffers, and where in it each one begins."""
-        offsets, size_bytes = place_buffers(lowered.steps, (lowered.input, lowered.output))
+        offsets, size_bytes = place_buffers(lowered.steps, [lowered.input], [lowered.output])
         return offsets, aligned_bytes(size_bytes)
 
     def table(self, array: np.ndarray) -> np.ndarray:

@@ -1,7 +1,8 @@
 """The definition of every operator, in numpy. Slow, plain, never optimised.
 
 Products are accumulated in float64 and rounded once to float32, so that the interpreter is closer
-to the exact result than any kernel that is compared with it.
+to the exact result than any kernel that is compared with it. Nothing is rounded if float64 is asked
+for: that is the reference where the rounding itself is in question.
 
 Infinities and NaN are values like others: a weight of zero times an infinity is NaN. Programs may
 skip weights that are zero, and then give the number that the other weights make instead of that NaN
@@ -32,8 +33,9 @@ def interpret(
     values: dict[str, np.ndarray] | None = None,
     given: Mapping[str, np.ndarray] | None = None,
     rounding: bool = True,
+    dtype: type[np.float32 | np.float64] = np.float32,
 ) -> np.ndarray:
-    """Return the network's output for `x`, float32.
+    """Return the network's output for `x`.
 
     Args:
         graph: a well-formed graph.
@@ -42,11 +44,12 @@ def interpret(
         given: what to read in place of some of the values.
         rounding: whether `quantise` rounds; otherwise it only limits values to the range of its
             levels, and the output is that of the real network that the levels approximate.
+        dtype: that every value is rounded to, and that is returned.
 
     Raises:
         ShapeError: if the network does not take that shape.
     """
-    x = np.asarray(x, np.float32)
+    x = np.asarray(x, dtype)
     infer_shapes(graph, x.shape)
     known = {graph.input.name: x} if values is None else values
     known[graph.input.name] = x
@@ -60,7 +63,7 @@ def interpret(
                 value = _limit(node.op, inputs[0])
             else:
                 value = meaning(node.op, inputs, weights)
-            known[node.name] = value.astype(np.float32)
+            known[node.name] = value.astype(dtype)
     return known[graph.output]
 
 

@@ -53,7 +53,7 @@ class Plan:
 
     Args:
         steps: (n, 2) int64 addresses of kernel and arguments.
-        input: float32 view of the arena where one image goes, flat.
+        input: float32 view of the arena where one image goes, flat; running overwrites it.
         output: float32 view of the arena where the result appears, flat.
         output_shape: of one image, without N.
         arena: the memory of all activations.
