@@ -15,6 +15,7 @@ import numpy as np
 from gossamer.bench.engines import ENGINES, Subject
 from gossamer.compile.compile import compile
 from gossamer.graph import Graph, interpret
+from gossamer.graph.check import distance
 from gossamer.graph.ops import Quantise
 
 RIVAL = "onnxruntime"
@@ -72,19 +73,8 @@ def agreement(
         with compile(graph, threads, measure=measure, target=target) as program:
             ours[target] = program(x)
     return Agreement(
-        {target: difference(y, exact) for target, y in ours.items()},
-        difference(rival, exact),
-        difference(single, double),
-        {target: difference(y, rival) for target, y in ours.items()},
+        {target: distance(y, exact) for target, y in ours.items()},
+        distance(rival, exact),
+        distance(single, double),
+        {target: distance(y, rival) for target, y in ours.items()},
     )
-
-
-def difference(y: np.ndarray, reference: np.ndarray) -> float:
-    """Return the largest |difference| over the largest |value| of the reference.
-
-    Examples:
-        >>> difference(np.array([1.0, 3.0]), np.array([1.0, 4.0]))
-        0.25
-    """
-    apart = np.abs(y.astype(np.float64) - reference).max()
-    return float(apart / np.abs(reference).max())
