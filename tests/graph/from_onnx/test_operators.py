@@ -410,30 +410,6 @@ CASES: dict[str, tuple[list, dict, list[str], dict]] = {
         ["activation"],
         {},
     ),
-    "norm of a weight": (
-        [
-            node("Reshape", "w rows", "r"),
-            node("BatchNormalization", "r g b m v", "n"),
-            node("Reshape", "n filters", "f"),
-            node("Conv", "x f"),
-        ],
-        {"w": WEIGHT, "rows": ints(1, 6, 36), "filters": ints(6, 4, 3, 3)}
-        | {name: np.resize(array, 6) for name, array in NORM.items()},
-        ["conv2d"],
-        {},
-    ),
-    "weight standardised": (
-        [
-            node("Reshape", "w rows", "r"),
-            node("BatchNormalization", "r g b m v", "n mean variance", training_mode=1),
-            node("Reshape", "n filters", "f"),
-            node("Conv", "x f"),
-        ],
-        {"w": WEIGHT, "rows": ints(1, 6, 36), "filters": ints(6, 4, 3, 3)}
-        | {name: np.resize(array, 6) for name, array in NORM.items()},
-        ["conv2d"],
-        {},
-    ),
     "Constant": (
         [node("Constant", "", "c", value_float=2.0), node("Mul", "x c")],
         {},
