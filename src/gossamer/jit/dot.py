@@ -19,9 +19,7 @@ from collections.abc import Sequence
 import numpy as np
 from llvmlite import ir
 
-from gossamer.jit.emitter import BYTE, FLOAT, INT16, INT32, Emitter, Value
-
-Values = list[Value]
+from gossamer.jit.emitter import BYTE, FLOAT, INT16, INT32, Emitter, Value, Values
 
 WORDS = {"vnni": 1, "madd": 2, "short": 1, "sdot": 1, "plain": 4}
 """32-bit words in the stream for the four weights of a quad."""

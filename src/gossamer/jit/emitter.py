@@ -22,6 +22,7 @@ DOUBLE = ir.DoubleType()
 VOID = ir.VoidType()
 
 Value = Any
+Values = list[Value]
 
 
 class Emitter:

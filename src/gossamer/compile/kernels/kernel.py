@@ -9,10 +9,8 @@ from typing import ClassVar
 
 from llvmlite import ir
 
-from gossamer.jit.emitter import INT32, INT64, POINTER, Emitter, Value
+from gossamer.jit.emitter import INT32, INT64, POINTER, Emitter, Value, Values
 from gossamer.jit.target import Target
-
-Values = list[Value]
 
 _PERMUTES = {8: "llvm.x86.avx2.permps", 16: "llvm.x86.avx512.permvar.sf.512"}
 

@@ -18,7 +18,7 @@ from gossamer.graph.layouts import Layout
 from gossamer.graph.ops import Linear
 
 VECTORS = 4
-"""Of rows in a block that share their inputs: a sum alone waits for itself, four cycles a turn."""
+"""Of rows at most in a block that share their inputs: one sum alone waits for itself each turn."""
 DENSE_ABOVE = 0.15
 """Density above which the dense kernel is a candidate beside the sparse one."""
 
@@ -60,8 +60,9 @@ def lower_linear(lowering: Lowering, node: Node, op: Linear) -> None:
 def _kernels(layout: Layout, activation: str, lanes: int) -> list[LinearKernel]:
     """Return the kernels worth trying, the likeliest first."""
     own = [LinearKernel(False, activation)] if layout.density < SPARSE_BELOW else []
-    vectors = min(VECTORS, -(-layout.shape[0] // lanes))
-    shared = LinearKernel(True, activation, vectors)
+    vectors = max(1, -(-layout.shape[0] // lanes))
+    blocks = -(-vectors // VECTORS)
+    shared = LinearKernel(True, activation, -(-vectors // blocks))  # few rows of zeros at the end
     return [*own, shared] if layout.density > DENSE_ABOVE or not own else own
 
 
