@@ -146,6 +146,7 @@ def any_kernel(seed: int) -> Iterator[None]:
         changes.callback(conv_candidates._sparse_kernels.cache_clear)
         changes.enter_context(patch.object(conv_candidates, "CACHE_SHARES", (2**-7, 2**-9)))
         changes.enter_context(patch.object(direct_conv, "MOST_WAYS", 10**6))
+        changes.enter_context(patch.object(direct_conv, "FAR_BYTES", 0))
         changes.enter_context(patch.object(conv_candidates, "LARGEST_NARROW", 20))
         changes.enter_context(patch.object(channel_conv, "SUMS_SHARE", 0.125))
         changes.enter_context(patch.object(channel_conv, "TAP_BYTES", 4096))

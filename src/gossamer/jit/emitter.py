@@ -110,9 +110,12 @@ class Emitter:
         memory.align = self.vector_bytes  # type: ignore[assignment]
         return memory
 
-    def prefetch(self, pointer: Value, offset: int) -> None:
-        """Ask for the cache line at an address that will be read soon; any address will do."""
-        arguments = [self.at(pointer, offset), INT32(0), INT32(3), INT32(1)]
+    def prefetch(self, pointer: Value, offset: int, *, cache: int = 1) -> None:
+        """Ask for the line of a cache at an address that will be read soon; any address will do.
+
+        The first cache is for what is read next, the second (`cache=2`) for what comes later.
+        """
+        arguments = [self.at(pointer, offset), INT32(0), INT32(4 - cache), INT32(1)]
         self.intrinsic("llvm.prefetch.p0", VOID, arguments)
 
     def barrier(self) -> None:

@@ -21,7 +21,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 from typing import ClassVar
 
 from gossamer.compile.kernels.activation import activate
@@ -65,6 +66,8 @@ class ConvKernel(Kernel):
         echoes: whether what lies outside the tiles is written too, as copies of edge pixels.
         wide: offsets of 32 bits, in bytes; otherwise of 16 bits, in vectors.
         near: whether the stream is walked so often that it is not asked for ahead.
+        asks: whether the next tile's input, and what the next group of rows writes, are asked for:
+            where pictures are too large for the caches.
     """
 
     rows: int
@@ -80,6 +83,7 @@ class ConvKernel(Kernel):
     by_rows: bool = False
     echoes: bool = False
     near: bool = False
+    asks: bool = False
 
     slots: ClassVar[tuple[str, ...]] = (
         "input",
@@ -95,6 +99,10 @@ class ConvKernel(Kernel):
         "echo_bounds",
         "echoes",
         "echo_lanes",
+        "ask_from",
+        "ask_each",
+        "ask_end",
+        "channel_bytes",
     )
 
     @property
@@ -128,6 +136,7 @@ class ConvKernel(Kernel):
         tile = f"{self.rows}x{self.tile_h}x{self.tile_w}"
         flags = {"adds": self.adds, "blocked": self.blocked, "wide": self.wide}
         flags |= {"rows": self.by_rows, "echoes": self.echoes, "near": self.near}
+        flags |= {"asks": self.asks}
         words = ["f32-conv", form, tile, f"s{self.stride_w}", self.activation]
         return "-".join(words + [name for name, on in flags.items() if on])
 
@@ -143,8 +152,11 @@ class ConvKernel(Kernel):
             with walk.groups_of(0, 1) as groups, e.loop(*e.share("tile_shares")) as tile:
                 walk.tile(groups, tile, walk.rows(tile))
             return
-        with e.loop(*e.share("tile_shares")) as tile:
+        begin, end = e.share("tile_shares")
+        with e.loop(begin, end) as tile:
             rows = walk.rows(tile)
+            if self.asks:
+                walk = replace(walk, asked=walk.next_tile(tile, end))
             if not self.blocked:
                 with walk.groups_of(0, ECHOED) as groups:
                     walk.tile(groups, tile, rows)
@@ -157,7 +169,11 @@ class ConvKernel(Kernel):
 
 @dataclass(frozen=True)
 class _Walk:
-    """Writes the loops; `input` and `output` are the address and the bytes between rows."""
+    """Writes the loops.
+
+    `input` and `output` are the address and the bytes between rows, `asked` are the rows of
+    the next tile, if they are asked for.
+    """
 
     kernel: ConvKernel
     e: KernelEmitter
@@ -167,6 +183,7 @@ class _Walk:
     shares: Value
     input: tuple[Value, Value]
     output: tuple[Value, Value]
+    asked: tuple[Values, Values] | None = None
 
     def rows(self, tile: Value) -> tuple[Values, Values]:
         """Return the addresses of the rows of a tile, in the input and in the output."""
@@ -201,17 +218,40 @@ class _Walk:
         with e.carried_loop(*groups, 1, self._turn(start)) as (group, turn, set_next):
             if self.kernel.adds and not self.kernel.shared:
                 self._ask_for_residual(group, groups[1], rows[1])
+            if self.asked is not None:
+                self._ask_for_tile(group, *self.asked)
             set_next(self.group(self._record(group), turn, rows, is_first, is_last))
         if self.kernel.echoes:
             self.e.either(is_last, lambda: self._echo(groups, tile), list)
 
     def _ask_for_residual(self, group: Value, end: Value, target: Values) -> None:
         """Ask for what the next group adds to: it was written long ago, and its list is short."""
+        following = self.e.minimum(self.e.add(group, 1), self.e.add(end, -1))
+        for row in chain.from_iterable(self._outputs(self._record(following), target)):
+            self._ask_for_row(row, self.kernel.tile_w, cache=1)
+
+    def _ask_for_row(self, row: Value, vectors: int, *, cache: int) -> None:
+        for at in range(0, vectors * self.e.vector_bytes, LINE_BYTES):
+            self.e.prefetch(row, at, cache=cache)
+
+    def next_tile(self, tile: Value, end: Value) -> tuple[Values, Values]:
+        """Return the rows of the next tile, or of the last: of the lowest taps, and the output."""
+        e = self.e
+        source, target = self.rows(e.minimum(e.add(tile, 1), e.add(end, -1)))
+        lowest = e.number("ask_from")
+        return [e.at(row, lowest) for row in source], target
+
+    def _ask_for_tile(self, group: Value, source: Values, target: Values) -> None:
+        """Ask for what a group writes in the next tile, and for some channels of its input."""
         k, e = self.kernel, self.e
-        following = e.minimum(e.add(group, 1), e.add(end, -1))
-        for row in (r for rows in self._outputs(self._record(following), target) for r in rows):
-            for at in range(0, k.tile_w * e.vector_bytes, LINE_BYTES):
-                e.prefetch(row, at)
+        for row in chain.from_iterable(self._outputs(self._record(group), target)):
+            self._ask_for_row(row, k.tile_w, cache=2)
+        each, channel_bytes = e.number("ask_each"), e.number("channel_bytes")
+        begin = e.multiply(group, each)
+        end = e.minimum(e.add(begin, each), e.number("ask_end"))
+        with e.loop(begin, end, channel_bytes) as channel:
+            for row in source:
+                self._ask_for_row(e.at(row, channel), k.tile_w * k.stride_w, cache=2)
 
     def _record(self, group: Value) -> Value:
         return self.e.at(self.groups, self.e.multiply(group, self.kernel.group_bytes))

@@ -83,13 +83,15 @@ class Way:
     macs: int | None = None
 
     @property
-    def kind(self) -> tuple[type[Kernel], bool, bool]:
+    def kind(self) -> tuple[object, ...]:
         """What the model compares badly with other kinds: the kernel, whether rows share their
-        taps, and whether taps come in blocks, which pays more the slower the second cache is.
+        taps, whether taps come in blocks, which pays more the slower the second cache is, and
+        whether it asks for what comes next, which pays if that lies in memory.
         """
         kernel = self.kernel
         shared = getattr(kernel, "shared", False) and getattr(kernel, "rows", 1) > 1
-        return type(kernel), shared, getattr(kernel, "blocked", False)
+        flags = (getattr(kernel, name, False) for name in ("blocked", "asks"))
+        return type(kernel), shared, *flags
 
     def choice(self, conv: Convolution, memory: Mapping[str, Buffer]) -> Choice:
         """Return the way as a step's choice, with its buffers."""

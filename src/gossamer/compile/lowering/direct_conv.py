@@ -20,6 +20,12 @@ NEAR_TILES = 8
 """Tiles of a thread from which on its stream, once read, is near: asking for it takes 2 to 5 % of
 the time, and not asking a fifth of the first tile's."""
 
+FAR_BYTES = 6 * 1024**2
+"""Of the pictures that a layer reads and writes, from which on they are expected in memory."""
+ASKING = 0.98
+"""How long a kernel takes then that asks for them, of one that does not: less, or it is not worth
+a try."""
+
 
 def direct_ways(conv: Convolution) -> Iterator[Way]:
     """Yield the ways with pixels in the lanes, the likeliest first."""
@@ -31,12 +37,25 @@ def direct_ways(conv: Convolution) -> Iterator[Way]:
     )  # fmt: skip
     found = candidates(conv.rows, windows, op.activation, adds=conv.adds, echoes=conv.echoes)
     firsts = [next((c for c in found if c.kernel.shared == shared), None) for shared in (0, 1)]
+    asks = conv.source.picture_bytes + conv.target.picture_bytes >= FAR_BYTES
     rest = [c for c in firsts if c and all(c is not other for other in found[:MOST_WAYS])]
     for candidate in [*found[:MOST_WAYS], *rest]:
         candidate = _with_near_stream(candidate, tile, conv.threads)
-        reads = conv.pixels * conv.rows.reads(candidate.kernel)
-        build = partial(_arguments, conv, candidate)
-        yield Way(candidate.kernel, candidate.cycles, build, f"b{candidate.blocks}", reads=reads)
+        if asks and not candidate.kernel.by_rows:
+            yield _way(conv, _asking(candidate))
+        yield _way(conv, candidate)
+
+
+def _way(conv: Convolution, candidate: Candidate) -> Way:
+    reads = conv.pixels * conv.rows.reads(candidate.kernel)
+    build = partial(_arguments, conv, candidate)
+    return Way(candidate.kernel, candidate.cycles, build, f"b{candidate.blocks}", reads=reads)
+
+
+def _asking(candidate: Candidate) -> Candidate:
+    """Return a candidate that asks for what comes next."""
+    kernel = replace(candidate.kernel, asks=True)
+    return replace(candidate, kernel=kernel, cycles=ASKING * candidate.cycles)
 
 
 def _with_near_stream(candidate: Candidate, tile: tuple[int, int], threads: int) -> Candidate:
@@ -74,9 +93,23 @@ def _arguments(conv: Convolution, candidate: Candidate) -> dict[str, Argument]:
         "input_row": conv.op.stride[0] * source.row_bytes,
         "output_row": target.row_bytes,
         "tile_shares": _shares(len(tiles), threads, by_tile),
+        **_asked(conv, candidate),
         "block_count": candidate.blocks,
         "block_shares": np.tile(streams.shares, (threads // len(parts), 1, 1)),
         **echoes,
+    }
+
+
+def _asked(conv: Convolution, candidate: Candidate) -> dict[str, Argument]:
+    """Return what each group of rows asks for of the next tile's input: all channels together."""
+    kernel, source = candidate.kernel, conv.source.planes
+    channels = len(conv.source.channels)
+    groups = candidate.blocks * -(-len(conv.rows.weight) // kernel.rows)
+    return {
+        "ask_from": (conv.kernel[0] - 1) * conv.op.dilation[0] * source.row_bytes,
+        "ask_each": -(-channels // groups) * source.channel_bytes,
+        "ask_end": channels * source.channel_bytes,
+        "channel_bytes": source.channel_bytes,
     }
 
 
