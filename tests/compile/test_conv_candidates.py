@@ -31,7 +31,7 @@ def test_lines_of_a_row(
     lanes: int, kernel: int, stride: int, width: int, row_bytes: float, columns: int
 ) -> None:
     windows = Windows(
-        (4, 28), (kernel, kernel), (stride, stride), (1, 1), 10, lanes, (2**15, 2**19)
+        (4, 28), (kernel, kernel), (stride, stride), (1, 1), 10, lanes, 16, (2**15, 2**19)
     )
     assert windows.input_bytes((2, width)) == kernel * 2 * 10 * row_bytes
     assert windows.bytes_per_read((2, width)) == row_bytes / columns

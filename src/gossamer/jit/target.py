@@ -64,6 +64,16 @@ class Target:
         """Bytes of one vector register."""
         return 4 * self.lanes
 
+    @property
+    def registers(self) -> int:
+        """Vector registers: AVX-512 and 64-bit ARM have twice as many as others.
+
+        Examples:
+            >>> Target("aarch64-unknown-linux-gnu", "generic", "", 4, "neon").registers
+            32
+        """
+        return 32 if self.lanes == 16 or self.triple.startswith(("aarch64", "arm64")) else 16
+
 
 @lru_cache(maxsize=1)
 def initialise_llvm() -> None:

@@ -194,6 +194,7 @@ def _add_step(
         op.dilation,
         len(ends.source.channels),
         lowering.target.lanes,
+        lowering.target.registers,
         lowering.target.caches,
     )
     echoes = lowering.is_padded(ends.target) and epilogue.codes

@@ -55,6 +55,7 @@ class Windows:
         dilation: along rows and columns.
         channels: read by one group of channels.
         lanes: numbers in a vector.
+        registers: vector registers of the machine.
         caches: bytes of the first and second cache.
     """
 
@@ -64,6 +65,7 @@ class Windows:
     dilation: Pair
     channels: int
     lanes: int
+    registers: int
     caches: Pair
 
     @cached_property
@@ -71,11 +73,6 @@ class Windows:
         """What a tile's input may take of the first cache, and of the second."""
         first, second = (int(s * b) for s, b in zip(CACHE_SHARES, self.caches, strict=True))
         return first, second
-
-    @property
-    def registers(self) -> int:
-        """Vector registers of the machine."""
-        return 32 if self.lanes == 16 else 16
 
     def input_bytes(self, tile: Pair) -> int:
         """Bytes of cache lines that the taps of a tile of pixels read, rows of filters apart."""

@@ -27,6 +27,7 @@ class Convolution:
         source: what it reads.
         target: what it writes.
         threads: that share the work.
+        registers: vector registers of the machine.
         caches: bytes of the first and second cache of a thread.
         adds: whether the result is added to what the target holds.
         echoes: whether it writes what lies outside the target's tiles, too.
@@ -39,6 +40,7 @@ class Convolution:
     source: Grid
     target: Grid
     threads: int
+    registers: int
     caches: Pair
     adds: bool
     echoes: bool
@@ -53,11 +55,6 @@ class Convolution:
     def pixels(self) -> int:
         """Pixels that are computed, one image."""
         return self.target.planes.height * self.target.planes.width
-
-    @property
-    def registers(self) -> int:
-        """Vector registers of the machine."""
-        return 32 if self.lanes == 16 else 16
 
 
 @dataclass(frozen=True, eq=False)

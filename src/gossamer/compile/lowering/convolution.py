@@ -86,6 +86,7 @@ def _add_step(
         source,
         target,
         lowering.threads,
+        lowering.target.registers,
         lowering.target.caches,
         adds,
         lowering.is_padded(target),

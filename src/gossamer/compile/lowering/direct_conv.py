@@ -33,7 +33,7 @@ def direct_ways(conv: Convolution) -> Iterator[Way]:
     channels = len(conv.source.channels) // op.groups
     tile = planes.tile_h, planes.tile_w
     windows = Windows(
-        tile, conv.kernel, op.stride, op.dilation, channels, conv.lanes, conv.caches
+        tile, conv.kernel, op.stride, op.dilation, channels, conv.lanes, conv.registers, conv.caches
     )  # fmt: skip
     found = candidates(conv.rows, windows, op.activation, adds=conv.adds, echoes=conv.echoes)
     firsts = [next((c for c in found if c.kernel.shared == shared), None) for shared in (0, 1)]
