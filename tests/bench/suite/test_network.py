@@ -26,6 +26,11 @@ def test_a_dense_row_has_no_zeros():
     assert set(layer_densities(build_graph(Row("digits-plain")))) == {1.0}
 
 
+def test_a_row_may_have_larger_pictures():
+    graph = build_graph(Row("digits-plain", size=24))
+    assert graph.input.example[2:] == (24, 24)
+
+
 def test_the_graph_has_the_row_s_name_and_is_the_same_every_time():
     row = Row("digits-plain", 0.9)
     assert build_graph(row) == build_graph(row)

@@ -9,7 +9,7 @@ from gossamer.nets.registry import NETWORKS
 
 
 def asked(network, sparsity, threads=1, **options):
-    options = {"precision": "float32", **options}
+    options = {"precision": "float32", "size": 0, **options}
     (row,) = (
         row
         for row in ROWS

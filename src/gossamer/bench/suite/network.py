@@ -38,6 +38,8 @@ def build_graph(row: Row, *, seed: int = 0) -> Graph:
     from gossamer.nets.registry import NETWORKS
 
     shape = NETWORKS[row.network].input_shape
+    if row.size:
+        shape = (shape[0], row.size, row.size)
     model = create_model(row.network, seed=seed)
     if row.weights:
         _load_weights(model, row.weights)

@@ -39,7 +39,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Row:
-    """A network to measure, batch 1 at its own input size.
+    """A network to measure, batch 1.
 
     Args:
         network: a key of `gossamer.nets.registry.NETWORKS`.
@@ -49,6 +49,7 @@ class Row:
         pruned: "all" convolution and linear layers, or only "pointwise" (1×1) convolutions. The
             first layer and depthwise layers stay dense either way.
         precision: of our runtime, "float32" or "int8".
+        size: rows and columns of pictures; 0 for those that the network was made for.
         weights: file of trained weights in the data folder; random weights if empty.
         asked: threads → multiples to reach.
 
@@ -63,6 +64,7 @@ class Row:
     pruned: str = "all"
     precision: str = "float32"
     weights: str = ""
+    size: int = 0
     asked: Mapping[int, Asked] = field(default_factory=dict, compare=False)
 
     def __post_init__(self) -> None:
@@ -72,6 +74,8 @@ class Row:
         for name, choices in _CHOICES.items():
             if (value := getattr(self, name)) not in choices:
                 raise SpecError(f"unknown {name}", got=value, expected=" or ".join(choices))
+        if self.size < 0:
+            raise SpecError("size is out of range", got=self.size, expected="≥ 1, or 0")
 
     @property
     def name(self) -> str:
@@ -82,11 +86,14 @@ class Row:
             'resnet-50, 90 % in 4×1 blocks'
             >>> Row("resnet-50").name
             'resnet-50, dense'
+            >>> Row("resnet-50", size=448).name
+            'resnet-50 at 448, dense'
         """
         trained = ", trained" if self.weights else ""
         zeros = f"{self.sparsity:.0%}".replace("%", " %") if self.sparsity else "dense"
         suffixes = "".join(choices[getattr(self, name)] for name, choices in _CHOICES.items())
-        return f"{self.network}{trained}, {zeros}{suffixes}"
+        size = f" at {self.size}" if self.size else ""
+        return f"{self.network}{size}{trained}, {zeros}{suffixes}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return what is to be measured, without what is asked, as plain data for JSON."""

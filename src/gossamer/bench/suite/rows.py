@@ -51,6 +51,11 @@ ROWS: tuple[Row, ...] = (
     # Zeros that are not uniform: measured, nothing asked.
     Row("resnet-50", 0.90, allocation="erk"),
     Row("resnet-50", 0.95, allocation="erk"),
+    # Larger pictures do not fit in the caches: measured, nothing asked.
+    Row("resnet-50", 0.90, size=448),
+    Row("mobilenet-v2", 0.80, pruned="pointwise", size=448),
+    Row("resnet-50", size=448),
+    Row("mobilenet-v2", size=448),
     Row("resnet-20-cifar", 0.90, allocation="global", weights="resnet20-12fca82f.th"),
     Row("resnet-32-cifar", 0.90, allocation="global", weights="resnet32-d509ac18.th"),
 )
