@@ -73,6 +73,7 @@ def test_a_row_survives_json_without_what_is_asked():
         {"allocation": "fair"},
         {"pruned": "none"},
         {"precision": "int4"},
+        {"size": -1},
     ],
 )
 def test_what_is_impossible_is_refused(options):
