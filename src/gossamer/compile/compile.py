@@ -8,9 +8,10 @@ from math import prod
 from gossamer.compile.bind import Binding
 from gossamer.compile.choose import choose
 from gossamer.compile.lowering.lower import image_shapes, lower
-from gossamer.compile.products import Products, plan_with_products
+from gossamer.compile.multiply_out import plan_fastest
 from gossamer.compile.threads import share_out
 from gossamer.compile.timings import Timings
+from gossamer.compile.ways import Ways
 from gossamer.errors import SpecError
 from gossamer.graph.graph import Graph
 from gossamer.graph.ops import Shape
@@ -76,12 +77,12 @@ def make_plan(
     Unmeasured, it runs on all the threads. With `keep_infinities`, kernels that make NaN of them
     are left out, and layers are not multiplied out.
     """
-    products = Products(graph, image_shapes(graph, image_shape), may_multiply=not keep_infinities)
+    ways = Ways(graph, image_shapes(graph, image_shape), may_multiply=not keep_infinities)
 
     def plan_of(count: int) -> Plan:
         timings = Timings(target, count) if measure else None
         as_it_is = partial(_plan, target, count, timings, image_shape, keep_infinities)
-        return plan_with_products(products, as_it_is, timings)
+        return plan_fastest(ways, as_it_is, timings)
 
     return share_out(plan_of, threads) if measure else plan_of(threads)
 

@@ -1,4 +1,4 @@
-"""Chains of layers with nothing in between, and the one layer that a part of a chain multiplies to.
+"""Chains of layers with nothing in between, and which parts of them are one layer multiplied out.
 
 Low-rank factors are such chains: a window and then 1×1, 1×1 and then a window, a column and then a
 row. So are linear bottlenecks where no sum reads them. Each layer is linear in what it reads, and
@@ -12,18 +12,15 @@ zeros); and where the first has a bias, the second reads no padding at all, wher
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import reduce
 from math import prod
 
 import numpy as np
 
 from gossamer.graph.graph import Graph, Node
-from gossamer.graph.layouts import Dense, Layout, Quantised
-from gossamer.graph.ops import LARGEST_WINDOW, Conv2d, Linear, Padding, Pair, Shape
-from gossamer.graph.rewrite.choose_layouts import choose_layout
-from gossamer.graph.rewrite.edit import free_name
+from gossamer.graph.layouts import Quantised
+from gossamer.graph.ops import LARGEST_WINDOW, Conv2d, Linear, Padding, Shape
 
 LONGEST = 4
 """Layers that are multiplied to one: as many as a canonical polyadic decomposition makes."""
@@ -32,8 +29,6 @@ LARGEST_BOUND = 1e37
 
 Chain = tuple[str, ...]
 """Names of layers, each of which reads the one before."""
-Product = tuple[Node, Mapping[str, Layout]]
-"""A layer, and its weights."""
 
 
 @dataclass(frozen=True)
@@ -91,9 +86,8 @@ def find_chains(graph: Graph) -> list[Chain]:
     return chains
 
 
-def outline(graph: Graph, name: str) -> Outline:
+def outline(graph: Graph, node: Node) -> Outline:
     """Return what is known of a layer."""
-    node = graph.node(name)
     op, layout = node.op, graph.weights[node.weights["weight"]]
     assert isinstance(op, Conv2d | Linear)  # for the type checker: layers of chains
     arrays = {role: graph.weights[held].to_dense() for role, held in node.weights.items()}
@@ -108,39 +102,6 @@ def joined(layers: Sequence[Outline]) -> Outline | None:
     for layer in layers[1:]:
         made = made and _times(layer, made)
     return made if made and made.bound <= LARGEST_BOUND else None
-
-
-def multiply(graph: Graph, names: Chain, known: Outline) -> Product:
-    """Return the layer in place of some layers of a chain.
-
-    It has the name of the last one, so that readers find it. Sums are made in float64, scales are
-    multiplied in.
-
-    Args:
-        graph: that they are in.
-        names: of the layers.
-        known: outline of their product.
-    """
-    layers = [graph.node(name) for name in names]
-    weight, bias = reduce(_product, [_arrays(graph, layer) for layer in layers])
-    arrays = {"weight": choose_layout(weight.reshape(known.shape).astype(np.float32))}
-    if known.has_bias:
-        arrays["bias"] = Dense(bias.astype(np.float32))
-    last = layers[-1]
-    names = {role: free_name(graph.weights, f"{last.name}.product.{role}") for role in arrays}
-    node = Node(last.name, known.op, layers[0].inputs, names)
-    return node, {names[role]: layout for role, layout in arrays.items()}
-
-
-def with_products(graph: Graph, products: Mapping[Chain, Product]) -> Graph:
-    """Return the graph with products in place of parts of its chains."""
-    last = {names[-1]: node for names, (node, _) in products.items()}
-    gone = {name for names in products for name in names[:-1]}
-    weights = dict(graph.weights)
-    for _, held in products.values():
-        weights |= held
-    nodes = (last.get(node.name, node) for node in graph.nodes if node.name not in gone)
-    return graph.with_nodes(nodes, weights)
 
 
 def _is_quantised(graph: Graph, node: Node) -> bool:
@@ -192,43 +153,9 @@ def _along(axis: int, second: Outline, first: Outline) -> tuple[int, int, int, i
     stride = a.stride[axis] * b.stride[axis]
     sides_a, sides_b = a.padding[axis::2], b.padding[axis::2]
     if second.shape[2 + axis] == 1 and max(sides_b) == 0:
-        return stride, a.dilation[axis], *sides_a
+        return stride, a.dilation[axis], sides_a[0], sides_a[1]
     if first.shape[2 + axis] == 1 and max(sides_a) == 0:
         # Every stride-th pixel is what the second takes for all.
         step = a.stride[axis]
         return stride, step * b.dilation[axis], step * sides_b[0], step * sides_b[1]
     return None
-
-
-def _arrays(graph: Graph, node: Node) -> tuple[np.ndarray, np.ndarray]:
-    """Return a layer's weight by groups, (G, K/G, C/G, R, S) with the scale in it, and its bias."""
-    arrays = {
-        role: graph.weights[name].to_dense().astype(np.float64)
-        for role, name in node.weights.items()
-    }
-    weight = arrays["weight"]
-    groups = node.op.groups if isinstance(node.op, Conv2d) else 1
-    window: Pair = weight.shape[2:] if weight.ndim == 4 else (1, 1)
-    weight = weight.reshape(len(weight), weight.shape[1], *window)
-    if "scale" in arrays:
-        weight = weight * arrays["scale"].reshape(-1, 1, 1, 1)
-    bias = arrays.get("bias", np.zeros(len(weight)))
-    return weight.reshape(groups, -1, *weight.shape[1:]), bias
-
-
-def _product(
-    first: tuple[np.ndarray, np.ndarray], second: tuple[np.ndarray, np.ndarray]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return weight and bias of two layers in one."""
-    (a, bias_a), (b, bias_b) = first, second
-    groups, ranks, channels, *window_a = a.shape
-    kernels, window_b = b.shape[1], b.shape[3:]
-    rows = b.transpose(0, 1, 3, 4, 2).reshape(groups, -1, ranks)
-    both = rows @ a.reshape(groups, ranks, -1)
-    # Along each axis one window has one tap, so that tap i of the other is tap i of both.
-    both = both.reshape(groups, kernels, *window_b, channels, *window_a)
-    weight = both.transpose(0, 1, 4, 2, 5, 3, 6).reshape(
-        groups, kernels, channels, window_a[0] * window_b[0], window_a[1] * window_b[1]
-    )
-    bias = bias_b + (b.sum((3, 4)) @ bias_a.reshape(groups, ranks, 1)).reshape(-1)
-    return weight, bias

@@ -40,12 +40,12 @@ class Timings:
         other choices likely than zeros one by one), and the fastest there is a choice here.
         """
         likeliest, labels = step.choices[0].label, {choice.label for choice in step.choices}
-        found = (t for t in self.recall(self.kind(step)) if likeliest in t)
+        found = (t for t in self.of_kind(self.kind(step)) if likeliest in t)
         return next((t for t in found if min(t, key=lambda label: t[label]) in labels), None)
 
     def add(self, step: Step, times: Times) -> None:
         """Remember what was measured for a step."""
-        self.keep(self.kind(step), times)
+        self.note(self.kind(step), times)
 
     def kind(self, step: Step) -> str:
         """Return what steps of the same kind have in common."""
@@ -56,15 +56,15 @@ class Timings:
         """Return the key of what was measured here of things of one kind, told by its `repr`."""
         return digest(what, generator_digest(), self._place, repr(kind))
 
-    def recall(self, key: str) -> list[Times]:
+    def of_kind(self, key: str) -> list[Times]:
         """Return what was measured of things of one kind, the last first."""
         if key not in self._known:
             self._known[key] = _parse(recall(key))
         return self._known[key]
 
-    def keep(self, key: str, times: Times) -> None:
+    def note(self, key: str, times: Times) -> None:
         """Remember what was measured of a thing of one kind."""
-        self._known[key] = [times, *self.recall(key)][:_MOST_KEPT]
+        self._known[key] = [times, *self.of_kind(key)][:_MOST_KEPT]
         keep(key, json.dumps(self._known[key]).encode())
 
 
