@@ -24,7 +24,7 @@ from gossamer.graph.graph import Graph
 from gossamer.runtime.plan import Plan, StepReport
 from gossamer.runtime.workers import Workers
 
-MEASURE_S = 1.0
+MEASURE_S = 0.5
 """After which no further round begins, once there were enough; longer than for kernels, as there is
 more to lose."""
 
