@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,8 @@ import pytest
 from gossamer.compile import multiply_out
 from gossamer.compile.compile import compile, make_plan
 from gossamer.compile.multiply_out import part_time_us
-from gossamer.graph import Graph, interpret
-from gossamer.graph.ops import Conv2d
+from gossamer.graph import Dense, Graph, Node, Quantised, interpret
+from gossamer.graph.ops import Add, Conv2d, Linear, Quantise
 from gossamer.jit.target import host_target
 from gossamer.runtime.plan import StepReport
 from gossamer.runtime.program import Program
@@ -30,12 +31,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def fewer_steps_are(faster: bool) -> Timed:
-    """As if each step took as long as any other, or ten times as long for each step fewer."""
+def products_are(faster: bool) -> Timed:
+    """As if each step took 4 µs where chains are as they are, and less or more in other trials."""
 
     def timed(trials: Sequence[np.ndarray], run: object, measure_s: float) -> list[np.ndarray]:
-        most = max(map(len, trials))
-        return [np.full(len(t), 4.0 if faster else 10.0 ** (1 + most - len(t))) for t in trials]
+        other = 0.1 if faster else 1000.0
+        return [np.full(len(t), 4.0 if n == 0 else other) for n, t in enumerate(trials)]
 
     return timed
 
@@ -60,7 +61,7 @@ def reasons(program: Program) -> dict[str, str]:
 def test_the_faster_way_runs_and_computes_the_same(
     is_faster: bool, threads: int, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(multiply_out, "each_step_us", fewer_steps_are(is_faster))
+    monkeypatch.setattr(multiply_out, "each_step_us", products_are(is_faster))
     graph = tucker()
     x = pictures(graph)
     with compile(graph, threads) as program:
@@ -75,6 +76,80 @@ def test_the_faster_way_runs_and_computes_the_same(
     assert found is not None
     assert (found[1] is None) == is_faster
     assert float(found[2].replace(",", "")) < float(found[3].replace(",", ""))
+
+
+def residual() -> Graph:
+    """Return a sum with a chain, whose last layer adds in place."""
+    layers = [pointwise(8, 8, activation="relu"), pointwise(6, 8), window(8, 6, (3, 3), same=True)]
+    graph = chain_graph((1, 8, 9, 7), layers)
+    total = Node("sum", Add("relu"), ("c", "a"))
+    return replace(graph, nodes=(*graph.nodes, total), output="sum")
+
+
+def rounded() -> Graph:
+    """Return a chain of real numbers between levels, and integers behind it."""
+    graph = chain_graph((1, 8, 9, 7), [pointwise(8, 8), window(8, 8, (3, 3), stride=(2, 2))])
+    whole = {name: Dense(np.rint(4 * w.to_dense())) for name, w in graph.weights.items()}
+    one = Quantised(np.eye(8, dtype=np.int8).reshape(8, 8, 1, 1), np.ones(8, np.float32))
+    first = Node("levels", Quantise(0.25, 9, 0, 255), ("x",))
+    a, b = graph.nodes
+    last = (
+        Node("low", Quantise(4.0, 100, 0, 255), ("b",)),
+        Node("d", Conv2d(), ("low",), {"weight": "one"}),
+    )
+    nodes = (first, replace(a, inputs=("levels",)), b, *last)
+    return replace(graph, nodes=nodes, output="d", weights={**whole, "one": one})
+
+
+CHAINS = {
+    "tucker": tucker(),
+    "separable": chain_graph(
+        (1, 6, 13, 11),
+        [
+            window(7, 6, (3, 1), stride=(2, 1), padding=(1, 0, 1, 0)),
+            window(8, 7, (1, 3), stride=(1, 2), padding=(0, 1, 0, 1), bias=True, activation="relu"),
+        ],
+    ),
+    "stride before a window": chain_graph(
+        (1, 6, 13, 11), [pointwise(5, 6, stride=(2, 2)), window(8, 5, (3, 3), same=True)]
+    ),
+    "polyadic": chain_graph(
+        (1, 6, 9, 9),
+        [
+            pointwise(8, 6),
+            window(8, 1, (3, 1), groups=8, padding=(1, 0, 1, 0)),
+            window(8, 1, (1, 3), groups=8, padding=(0, 1, 0, 1)),
+            pointwise(7, 8, bias=True),
+        ],
+    ),
+    "linear": chain_graph(
+        (1, 40),
+        [
+            (Linear(), {"weight": (24, 40), "bias": (24,)}),
+            (Linear("relu"), {"weight": (32, 24), "scale": (32,)}),
+        ],
+    ),
+    "residual": residual(),
+    "rounded": rounded(),
+}
+
+
+@pytest.mark.parametrize("measure", [False, True])
+@pytest.mark.parametrize("is_faster", [True, False])
+@pytest.mark.parametrize("name", CHAINS)
+def test_all_kinds_of_chains_compute_the_same(
+    name: str, is_faster: bool, measure: bool, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(multiply_out, "each_step_us", products_are(is_faster))
+    graph = CHAINS[name]
+    with compile(graph, measure=measure) as program:
+        if measure:
+            assert (len(layers_run(program)) < len(weighted(graph))) == is_faster
+        assert_equals_interpreter(graph, pictures(graph), measure=measure)
+
+
+def weighted(graph: Graph) -> list[Node]:
+    return [node for node in graph.nodes if "weight" in node.weights]
 
 
 def test_real_times_decide(folder: Path) -> None:
@@ -125,7 +200,7 @@ def test_the_next_program_knows(folder: Path, monkeypatch: pytest.MonkeyPatch) -
 def test_a_new_chain_is_measured_beside_those_that_are_known(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(multiply_out, "each_step_us", fewer_steps_are(faster=True))
+    monkeypatch.setattr(multiply_out, "each_step_us", products_are(faster=True))
     pair = [pointwise(12, 16), pointwise(16, 12, activation="relu")]
     compile(chain_graph((1, 16, 9, 7), pair))
     graph = chain_graph((1, 16, 9, 7), [*pair, pointwise(14, 16), window(16, 14, (3, 3))])
@@ -133,7 +208,7 @@ def test_a_new_chain_is_measured_beside_those_that_are_known(
 
     def timed(trials: Sequence[np.ndarray], run: object, measure_s: float) -> list[np.ndarray]:
         tables.extend(map(len, trials))
-        return fewer_steps_are(faster=True)(trials, run, measure_s)
+        return products_are(faster=True)(trials, run, measure_s)
 
     monkeypatch.setattr(multiply_out, "each_step_us", timed)
     program = compile(graph)
