@@ -61,7 +61,7 @@ def test_trials_run_each_step_with_its_own_choice(
     monkeypatch.setattr(trials, "MEASURE_S", 0.0)
     tables: list[np.ndarray] = []
 
-    def rounds_s(given: Sequence[np.ndarray], run: object) -> np.ndarray:
+    def rounds_s(given: Sequence[np.ndarray], run: object, measure_s: float) -> np.ndarray:
         tables.extend(given)
         return np.ones((3, len(given), len(chosen)))
 

@@ -7,9 +7,11 @@ from math import prod
 
 from gossamer.compile.bind import Binding
 from gossamer.compile.choose import choose
-from gossamer.compile.lowering.lower import lower
+from gossamer.compile.lowering.lower import image_shapes, lower
+from gossamer.compile.multiply_out import plan_fastest
 from gossamer.compile.threads import share_out
 from gossamer.compile.timings import Timings
+from gossamer.compile.ways import Ways
 from gossamer.errors import SpecError
 from gossamer.graph.graph import Graph
 from gossamer.graph.ops import Shape
@@ -73,24 +75,29 @@ def make_plan(
     """Return the fastest plan of a graph for images of one shape, (C, H, W) or (F,).
 
     Unmeasured, it runs on all the threads. With `keep_infinities`, kernels that make NaN of them
-    are left out.
+    are left out, and layers are not multiplied out.
     """
-    plan_of = partial(_plan, graph, target, image_shape, measure, keep_infinities)
+    ways = Ways(graph, image_shapes(graph, image_shape), may_multiply=not keep_infinities)
+
+    def plan_of(count: int) -> Plan:
+        timings = Timings(target, count) if measure else None
+        as_it_is = partial(_plan, target, count, timings, image_shape, keep_infinities)
+        return plan_fastest(ways, as_it_is, timings)
+
     return share_out(plan_of, threads) if measure else plan_of(threads)
 
 
 def _plan(
-    graph: Graph,
     target: Target,
-    image_shape: Shape,
-    measure: bool,
-    keep_infinities: bool,
     threads: int,
+    timings: Timings | None,
+    image_shape: Shape,
+    keep_infinities: bool,
+    graph: Graph,
 ) -> Plan:
-    """Return a plan that `threads` threads run."""
+    """Return a plan of a graph as it is, that `threads` threads run."""
     lowered = lower(graph, image_shape, target, threads, keep_infinities=keep_infinities)
     binding = Binding(lowered, target)
-    timings = Timings(target, threads) if measure else None
     choices, reports = choose(lowered.steps, binding, timings, threads)
     steps, tables = binding.gather(choices)
     return Plan(

@@ -40,26 +40,37 @@ class Timings:
         other choices likely than zeros one by one), and the fastest there is a choice here.
         """
         likeliest, labels = step.choices[0].label, {choice.label for choice in step.choices}
-        found = (t for t in self._of_kind(step) if likeliest in t)
+        found = (t for t in self.of_kind(self.kind(step)) if likeliest in t)
         return next((t for t in found if min(t, key=lambda label: t[label]) in labels), None)
 
     def add(self, step: Step, times: Times) -> None:
         """Remember what was measured for a step."""
-        key = self.kind(step)
-        self._known[key] = [times, *self._of_kind(step)][:_MOST_KEPT]
-        keep(key, json.dumps(self._known[key]).encode())
-
-    def _of_kind(self, step: Step) -> list[Times]:
-        key = self.kind(step)
-        if key not in self._known:
-            self._known[key] = _parse(recall(key))
-        return self._known[key]
+        self.note(self.kind(step), times)
 
     def kind(self, step: Step) -> str:
         """Return what steps of the same kind have in common."""
         sizes = [buffer.size_bytes for buffer in step.buffers]
-        work = step.macs, round(14 * log2(max(step.effective_macs, 1)))
-        return digest("timings", generator_digest(), self._place, repr((sizes, work)))
+        return self.key("timings", (sizes, (step.macs, rounded(step.effective_macs))))
+
+    def key(self, what: str, kind: object) -> str:
+        """Return the key of what was measured here of things of one kind, told by its `repr`."""
+        return digest(what, generator_digest(), self._place, repr(kind))
+
+    def of_kind(self, key: str) -> list[Times]:
+        """Return what was measured of things of one kind, the last first."""
+        if key not in self._known:
+            self._known[key] = _parse(recall(key))
+        return self._known[key]
+
+    def note(self, key: str, times: Times) -> None:
+        """Remember what was measured of a thing of one kind."""
+        self._known[key] = [times, *self.of_kind(key)][:_MOST_KEPT]
+        keep(key, json.dumps(self._known[key]).encode())
+
+
+def rounded(count: float) -> int:
+    """Return a number that is the same for counts that differ by five percent or less, mostly."""
+    return round(14 * log2(max(count, 1)))
 
 
 def _parse(data: bytes | None) -> list[Times]:

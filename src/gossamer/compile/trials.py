@@ -38,19 +38,33 @@ def trial_times(
     for turn in range(max(map(len, tried.values()))):
         bounds = [tried[i][turn % len(tried[i])] if i in tried else b for i, b in enumerate(chosen)]
         trials.append(np.array([bound.step for bound in bounds]))
-    rounds = _rounds_s(trials, run)
-    times_us = 1e6 * np.quantile(rounds, 0.25, axis=0, method="lower")
+    times_us = each_step_us(trials, run, MEASURE_S)
     return {
-        index: {b.choice.label: float(times_us[turn, index]) for turn, b in enumerate(bounds)}
+        index: {b.choice.label: float(times_us[turn][index]) for turn, b in enumerate(bounds)}
         for index, bounds in tried.items()
     }
 
 
-def _rounds_s(trials: Sequence[np.ndarray], run: Run) -> np.ndarray:
-    """Return (rounds, trials, steps) seconds; a first round does not count."""
+def each_step_us(trials: Sequence[np.ndarray], run: Run, measure_s: float) -> list[np.ndarray]:
+    """Return the time of each step of each table of steps, microseconds; the tables take turns.
+
+    Args:
+        trials: tables of steps.
+        run: runs steps.
+        measure_s: after which no further round begins, once there were enough.
+    """
+    rounds = _rounds_s(trials, run, measure_s)
+    return [
+        1e6 * np.quantile(samples, 0.25, axis=0, method="lower")
+        for samples in zip(*rounds, strict=True)
+    ]
+
+
+def _rounds_s(trials: Sequence[np.ndarray], run: Run, measure_s: float) -> list[list[list[float]]]:
+    """Return the seconds of each step of each trial in each round; a first one does not count."""
     begin, rounds = perf_counter(), []
     while len(rounds) <= LEAST_ROUNDS or (
-        len(rounds) <= MOST_ROUNDS and perf_counter() - begin < MEASURE_S
+        len(rounds) <= MOST_ROUNDS and perf_counter() - begin < measure_s
     ):
         rounds.append([each_step_s(run, trial.ctypes.data, len(trial)) for trial in trials])
-    return np.array(rounds[1:])
+    return rounds[1:]

@@ -64,6 +64,7 @@ class Plan:
         threads: that run it.
         threads_reason: why so many.
         keeps_infinities: whether no kernel makes NaN of an infinity that should stay one.
+        keeps_nan: whether all NaN of the network come up, unless only zeros make them.
     """
 
     steps: np.ndarray
@@ -78,6 +79,7 @@ class Plan:
     threads: int = 1
     threads_reason: str = ""
     keeps_infinities: bool = True
+    keeps_nan: bool = True
 
     @cached_property
     def job(self) -> tuple[int, int]:

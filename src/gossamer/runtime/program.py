@@ -77,15 +77,16 @@ class Program:
             y = np.empty((len(x), *plan.output_shape), np.float32)
             for image, answer in zip(x.reshape(len(x), -1), y.reshape(len(x), -1), strict=True):
                 self._answer(plan, image, answer)
-                if not (plan.keeps_infinities or self._is_finite(image, answer)):
+                if not (plan.keeps_infinities or self._is_finite(plan, image, answer)):
                     # What became NaN may be an infinity on the way, or the zero that follows it.
                     careful = self.plan_for(x.shape[1:], keep_infinities=True)
                     self._answer(careful, image, answer)
         return y
 
-    def _is_finite(self, image: np.ndarray, answer: np.ndarray) -> bool:
-        """Whether no NaN can have come up on the way: levels hide it, then the image must say."""
-        return bool(np.isfinite(answer).all() and (not self._hides or np.isfinite(image).all()))
+    def _is_finite(self, plan: Plan, image: np.ndarray, answer: np.ndarray) -> bool:
+        """Whether no NaN can have come up on the way: where one may be hidden, the image says."""
+        hides = self._hides or not plan.keeps_nan
+        return bool(np.isfinite(answer).all() and (not hides or np.isfinite(image).all()))
 
     def _answer(self, plan: Plan, image: np.ndarray, answer: np.ndarray) -> None:
         plan.input[:] = image

@@ -75,8 +75,7 @@ def lower(
         ShapeError: if the network does not take such images.
         CompileError: if an operator has no kernel.
     """
-    one_by_one = replace(graph.input, free=graph.input.free | {0})  # whatever the batch is
-    shapes = infer_shapes(replace(graph, input=one_by_one), (1, *image_shape))
+    shapes = image_shapes(graph, image_shape)
     places = choose_places(graph, shapes, target.lanes)
     plan = CodePlan(graph, shapes, places)
     lowering = Lowering(graph, shapes, places, target, threads, plan, keep_infinities)
@@ -91,3 +90,13 @@ def lower(
             lowering_of(lowering, node, node.op)
     output = lowering.flat(graph.output)
     return Lowered(tuple(lowering.steps), source, output, shapes[graph.output])
+
+
+def image_shapes(graph: Graph, image_shape: Shape) -> Mapping[str, Shape]:
+    """Return value → shape for one image, whatever batches the graph takes.
+
+    Raises:
+        ShapeError: if the network does not take such images.
+    """
+    one_by_one = replace(graph.input, free=graph.input.free | {0})
+    return infer_shapes(replace(graph, input=one_by_one), (1, *image_shape))
