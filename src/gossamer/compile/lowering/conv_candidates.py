@@ -39,6 +39,8 @@ MOST_BLOCKS = 64
 BLOCK_PARTS = (15 / 32, 3 / 4, 9 / 8, 3 / 2)
 """Of the first cache that the input of a block may take: what does not fit is read from farther
 away, but larger blocks have fewer sums that wait."""
+RUN_TURNS = ((1, 2), (1, 4), (1, 8), (2, 2), (2, 4), (4, 2))
+"""The same where the weights of a turn are runs: how long those are."""
 Pair = tuple[int, int]
 SPARSE_BELOW = 0.7
 """Density below which kernels that skip every zero are candidates."""
@@ -138,16 +140,22 @@ def _sparse(
     rows: ConvRows, windows: Windows, activation: str, adds: bool, echoes: bool
 ) -> Iterator[Candidate]:
     is_wide = _is_wide(rows, windows)
-    padded = {unroll: _padded(rows.counts, unroll) for _, unroll in SPARSE_TURNS}
-    kernels = _sparse_kernels(windows, rows.group_rows, activation, adds, is_wide, echoes)
+    padded = {(1, unroll): _padded(rows.counts, unroll) for _, unroll in SPARSE_TURNS}
+    for run in (n for _, n in RUN_TURNS if rows.run % n == 0):
+        padded[run, run] = run * float(len(rows.weight.runs(run).taps))
+    kernels = _sparse_kernels(
+        windows, rows.group_rows, activation, adds, is_wide, echoes, rows.run, rows.step_bytes
+    )
     for kernel, blocks, tap_cycles in kernels:
-        cycles = padded[kernel.unroll] * (1 + TOGETHER_CYCLES * (kernel.rows - 1)) * tap_cycles
+        slots = padded[kernel.run, kernel.unroll]
+        cycles = slots * (1 + TOGETHER_CYCLES * (kernel.rows - 1)) * tap_cycles
         yield Candidate(kernel, blocks, _total(rows, windows, kernel, blocks, cycles))
 
 
 @lru_cache(maxsize=256)
 def _sparse_kernels(
-    windows: Windows, group_rows: int, activation: str, adds: bool, is_wide: bool, echoes: bool
+    windows: Windows, group_rows: int, activation: str, adds: bool, is_wide: bool, echoes: bool,
+    run: int, step_bytes: int,
 ) -> list[tuple[ConvKernel, int, float]]:
     """Return kernels that skip every zero, their blocks, and the cycles of one weight.
 
@@ -155,14 +163,17 @@ def _sparse_kernels(
     """
     return [
         (kernel, blocks, _tap_cycles(windows, kernel, blocks))
-        for count, unroll in SPARSE_TURNS
+        for count, unroll, step in [
+            *((*turn, 0) for turn in SPARSE_TURNS),
+            *((*turn, step_bytes) for turn in RUN_TURNS if step_bytes and run % turn[1] == 0),
+        ]
         if count <= group_rows
         for tile in tiles_of(windows.tile, (windows.registers - 2) // count, exact=adds)
         for blocks in block_counts(windows, tile)
         for kernel in [
             ConvKernel(
                 count, *tile, windows.stride[1], False, unroll, activation,
-                adds, blocks > 1, is_wide, False, echoes,
+                adds, blocks > 1, is_wide, False, echoes, False, step,
             )
         ]
     ]  # fmt: skip

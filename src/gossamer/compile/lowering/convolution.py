@@ -9,9 +9,10 @@ import numpy as np
 
 from gossamer.compile.kernels.elementwise import ElementwiseKernel
 from gossamer.compile.lowering.channel_conv import channel_ways
+from gossamer.compile.lowering.channel_runs import find_runs
 from gossamer.compile.lowering.code_convolution import lower_code_conv
 from gossamer.compile.lowering.context import Grid, Lowering
-from gossamer.compile.lowering.conv_candidates import fits_exactly
+from gossamer.compile.lowering.conv_candidates import SPARSE_BELOW, fits_exactly
 from gossamer.compile.lowering.conv_streams import ConvRows
 from gossamer.compile.lowering.conv_ways import Convolution, Way, tap_offsets, tap_order
 from gossamer.compile.lowering.depthwise import depthwise_choices
@@ -137,10 +138,13 @@ def conv_rows(lowering: Lowering, node: Node, op: Conv2d, source: Grid, target: 
     if "bias" in node.weights:
         bias = graph.weights[node.weights["bias"]].to_dense()
     offsets = tap_offsets(op, source, (height, width))
-    order = tap_order(offsets)
+    run, step_bytes = find_runs(layout, offsets) if layout.density < SPARSE_BELOW else (1, 0)
+    order = tap_order(offsets, height * width, run)
     return ConvRows(
         Filters.of(layout, order, scale),
         offsets[:, order],
         target.channel_offsets().astype(np.int64),
         np.ascontiguousarray(bias),
+        run,
+        step_bytes,
     )
