@@ -31,6 +31,8 @@ READ_CYCLES = 0.55
 """Of a read that all vectors of a tile share."""
 ROW_CYCLES = 0.1
 """Of each further row of a tile that a weight reads: it lies on a page of its own."""
+PLACE_CYCLES = 0.1
+"""Of finding the place of an input: saved for all weights of a run but one."""
 TOGETHER_CYCLES = 0.03
 """What each further row of a group adds, as a share: it waits for the longest."""
 SPARSE_TURNS = ((1, 1), (1, 2), (1, 4), (2, 1), (2, 2), (4, 1), (4, 2), (8, 1))
@@ -39,8 +41,8 @@ MOST_BLOCKS = 64
 BLOCK_PARTS = (15 / 32, 3 / 4, 9 / 8, 3 / 2)
 """Of the first cache that the input of a block may take: what does not fit is read from farther
 away, but larger blocks have fewer sums that wait."""
-RUN_TURNS = ((1, 2), (1, 4), (1, 8), (2, 2), (2, 4), (4, 2))
-"""The same where the weights of a turn are runs: how long those are."""
+RUN_ROWS = (1, 2, 4)
+"""The same where the weights of a turn are a run of each row."""
 Pair = tuple[int, int]
 SPARSE_BELOW = 0.7
 """Density below which kernels that skip every zero are candidates."""
@@ -141,11 +143,13 @@ def _sparse(
 ) -> Iterator[Candidate]:
     is_wide = _is_wide(rows, windows)
     padded = {(1, unroll): _padded(rows.counts, unroll) for _, unroll in SPARSE_TURNS}
-    for run in (n for _, n in RUN_TURNS if rows.run % n == 0):
-        padded[run, run] = run * float(len(rows.weight.runs(run).taps))
-    kernels = _sparse_kernels(
-        windows, rows.group_rows, activation, adds, is_wide, echoes, rows.run, rows.step_bytes
-    )
+    turns = [(*turn, 0) for turn in SPARSE_TURNS]
+    if rows.runs:
+        length = rows.runs.values.shape[1]
+        padded[length, length] = float(rows.runs.values.size)
+        turns += [(count, length, rows.step_bytes) for count in RUN_ROWS]
+    turns = [turn for turn in turns if turn[0] <= rows.group_rows]
+    kernels = _sparse_kernels(windows, tuple(turns), activation, adds, is_wide, echoes)
     for kernel, blocks, tap_cycles in kernels:
         slots = padded[kernel.run, kernel.unroll]
         cycles = slots * (1 + TOGETHER_CYCLES * (kernel.rows - 1)) * tap_cycles
@@ -154,8 +158,12 @@ def _sparse(
 
 @lru_cache(maxsize=256)
 def _sparse_kernels(
-    windows: Windows, group_rows: int, activation: str, adds: bool, is_wide: bool, echoes: bool,
-    run: int, step_bytes: int,
+    windows: Windows,
+    turns: tuple[tuple[int, int, int], ...],
+    activation: str,
+    adds: bool,
+    is_wide: bool,
+    echoes: bool,
 ) -> list[tuple[ConvKernel, int, float]]:
     """Return kernels that skip every zero, their blocks, and the cycles of one weight.
 
@@ -163,17 +171,13 @@ def _sparse_kernels(
     """
     return [
         (kernel, blocks, _tap_cycles(windows, kernel, blocks))
-        for count, unroll, step in [
-            *((*turn, 0) for turn in SPARSE_TURNS),
-            *((*turn, step_bytes) for turn in RUN_TURNS if step_bytes and run % turn[1] == 0),
-        ]
-        if count <= group_rows
+        for count, unroll, step_bytes in turns
         for tile in tiles_of(windows.tile, (windows.registers - 2) // count, exact=adds)
         for blocks in block_counts(windows, tile)
         for kernel in [
             ConvKernel(
                 count, *tile, windows.stride[1], False, unroll, activation,
-                adds, blocks > 1, is_wide, False, echoes, False, step,
+                adds, blocks > 1, is_wide, False, echoes, False, step_bytes,
             )
         ]
     ]  # fmt: skip
@@ -186,6 +190,7 @@ def _tap_cycles(windows: Windows, kernel: ConvKernel, blocks: int) -> float:
     read = read_cycles(windows, (kernel.tile_h, kernel.tile_w), blocks)
     shared_reads = 1 / min(QUAD, kernel.turn_weights) + 2 / kernel.turn_weights
     beside = READ_CYCLES * shared_reads + ROW_CYCLES * (kernel.tile_h - 1)
+    beside -= PLACE_CYCLES * (1 - 1 / kernel.run)
     return vectors * read * latency + beside
 
 

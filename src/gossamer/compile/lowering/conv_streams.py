@@ -25,15 +25,15 @@ class ConvRows:
         offsets: (G, taps) int64 input byte offset of each tap, one row a group of channels.
         outputs: (K,) output byte offset of each row.
         bias: (K,) float32.
-        run: so many neighbouring taps of a row at a time are mostly all zero or all not; 1 if not.
-        step_bytes: between the inputs of such taps; 0 if each lies elsewhere.
+        runs: the nonzeros as runs of taps of neighbouring channels, if they are such.
+        step_bytes: between the inputs of the taps of a run.
     """
 
     weight: Filters
     offsets: np.ndarray
     outputs: np.ndarray
     bias: np.ndarray
-    run: int = 1
+    runs: Entries | None = None
     step_bytes: int = 0
 
     @property
@@ -133,8 +133,8 @@ def build_streams(
         parts: rows of each thread; together all rows, each once.
         vector_bytes: the unit of offsets that are not wide.
     """
-    bounds = np.arange(blocks + 1) * (rows.weight.shape[1] // kernel.run) // blocks * kernel.run
-    entries = None if kernel.shared else rows.weight.runs(kernel.run)
+    bounds = np.arange(blocks + 1) * rows.weight.shape[1] // blocks
+    entries = rows.runs if kernel.step_bytes else None if kernel.shared else rows.weight.entries
     cuts = _cut_rows(entries, rows.weight.shape[1], bounds) if entries else None
     by_block, part = _members(rows, kernel, parts, blocks, cuts)
     members, block = by_block.reshape(-1, kernel.rows), np.repeat(np.arange(blocks), len(part))

@@ -83,15 +83,13 @@ class Way:
     macs: int | None = None
 
     @property
-    def kind(self) -> tuple[type[Kernel], bool, bool, bool]:
+    def kind(self) -> tuple[type[Kernel], bool, bool]:
         """What the model compares badly with other kinds: the kernel, whether rows share their
-        taps, whether these come in runs, and whether in blocks, which pays more the slower the
-        second cache is.
+        taps, and whether taps come in blocks, which pays more the slower the second cache is.
         """
         kernel = self.kernel
         shared = getattr(kernel, "shared", False) and getattr(kernel, "rows", 1) > 1
-        runs = getattr(kernel, "step_bytes", 0) != 0
-        return type(kernel), shared, runs, getattr(kernel, "blocked", False)
+        return type(kernel), shared, getattr(kernel, "blocked", False)
 
     def choice(self, conv: Convolution, memory: Mapping[str, Buffer]) -> Choice:
         """Return the way as a step's choice, with its buffers."""
@@ -114,22 +112,10 @@ def tap_offsets(op: Conv2d, source: Grid, kernel: Pair) -> np.ndarray:
     return (inputs + window).reshape(op.groups, -1)
 
 
-def tap_order(offsets: np.ndarray, window: int, run: int = 1) -> np.ndarray:
-    """Return the order in which kernels walk the taps: forwards in memory, runs in one piece.
+def tap_order(offsets: np.ndarray) -> np.ndarray:
+    """Return the order in which kernels walk the taps: forwards in memory.
 
     It is the same for all groups but a constant, unless a permutation lies between; then the order
     is only good, not perfect.
-
-    Args:
-        offsets: (G, taps) of each (C/G, R, S) of a filter.
-        window: R · S.
-        run: neighbouring channels that follow each other for one place of the window; divides C/G.
-
-    Examples:
-        >>> tap_order(np.array([[0, 1, 2, 3, 4, 5, 6, 7]]), window=2, run=2).tolist()
-        [0, 2, 1, 3, 4, 6, 5, 7]
     """
-    firsts = offsets[0].reshape(-1, run, window)[:, 0].ravel()
-    order = np.argsort(firsts, kind="stable")[:, None]
-    channels = order // window * run + np.arange(run)
-    return (channels * window + order % window).ravel()
+    return np.argsort(offsets[0], kind="stable")

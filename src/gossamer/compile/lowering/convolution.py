@@ -17,7 +17,7 @@ from gossamer.compile.lowering.conv_streams import ConvRows
 from gossamer.compile.lowering.conv_ways import Convolution, Way, tap_offsets, tap_order
 from gossamer.compile.lowering.depthwise import depthwise_choices
 from gossamer.compile.lowering.direct_conv import direct_ways
-from gossamer.compile.lowering.filters import Filters
+from gossamer.compile.lowering.filters import Entries, Filters
 from gossamer.compile.lowering.pixel_tiles import overruns
 from gossamer.compile.lowering.pointwise import lower_sum, on_planes
 from gossamer.compile.lowering.winograd import winograd_ways
@@ -138,13 +138,15 @@ def conv_rows(lowering: Lowering, node: Node, op: Conv2d, source: Grid, target: 
     if "bias" in node.weights:
         bias = graph.weights[node.weights["bias"]].to_dense()
     offsets = tap_offsets(op, source, (height, width))
-    run, step_bytes = find_runs(layout, offsets) if layout.density < SPARSE_BELOW else (1, 0)
-    order = tap_order(offsets, height * width, run)
+    order = tap_order(offsets)
+    filters = Filters.of(layout, order, scale)
+    runs: tuple[Entries | None, int] = None, 0
+    if filters.nonzeros < SPARSE_BELOW * filters.size:
+        runs = find_runs(filters.entries, offsets, order, height * width)
     return ConvRows(
-        Filters.of(layout, order, scale),
+        filters,
         offsets[:, order],
         target.channel_offsets().astype(np.int64),
         np.ascontiguousarray(bias),
-        run,
-        step_bytes,
+        *runs,
     )

@@ -17,8 +17,8 @@ class Entries:
     """The nonzeros of a matrix, row by row, and by tap within a row; or runs of them.
 
     Args:
-        taps: (n,) column of each, of runs the first.
-        values: (n,) float32; of runs (n, length), zeros among them.
+        taps: (n,) column of each; of runs the first one's.
+        values: (n,) float32; of runs (n, length), maybe with zeros.
         starts: (K + 1,) where each row begins.
     """
 
@@ -96,22 +96,6 @@ class Filters:
         positions = np.flatnonzero(self._held)
         rows, taps = _split(positions, self.shape[1])
         return _entries(len(self), rows, taps, self._held.ravel()[positions])
-
-    def runs(self, length: int) -> Entries:
-        """Return the runs of neighbouring taps, so many each, that are not all zero.
-
-        Args:
-            length: of a run; a divisor of the taps. Entries themselves are runs of one.
-        """
-        entries = self.entries
-        if length == 1:
-            return entries
-        firsts = entries.taps - entries.taps % length
-        begins = np.diff(entries.rows * self.shape[1] + firsts, prepend=-1) != 0
-        values = np.zeros((int(begins.sum()), length), np.float32)
-        values[np.cumsum(begins) - 1, entries.taps % length] = entries.values
-        starts = np.concatenate([[0], np.cumsum(begins)])[entries.starts]
-        return Entries(firsts[begins], values, starts)
 
     @cached_property
     def dense(self) -> np.ndarray:

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 
-from math import prod
-
 import numpy as np
 
 from gossamer.compile.kernels.minimal_filter import MinimalFilter
@@ -246,9 +244,7 @@ def _spans(windows: WinogradWindows, row_bytes: int) -> np.ndarray:
 def _weights(conv: Convolution, windows: WinogradWindows, members: np.ndarray) -> np.ndarray:
     """Return (blocks, channels of all products, channels of a block) float32, aligned."""
     filters = np.empty_like(conv.rows.weight.dense)
-    offsets = tap_offsets(conv.op, conv.source, conv.kernel)
-    order = tap_order(offsets, prod(conv.kernel), conv.rows.run)
-    filters[:, order] = conv.rows.weight.dense
+    filters[:, tap_order(tap_offsets(conv.op, conv.source, conv.kernel))] = conv.rows.weight.dense
     phases = _phases(filters.reshape(len(filters), -1, *conv.kernel), windows.phases)
     g = windows.filter.filter_matrix
     spread = np.kron(g, g).astype(np.float32)
