@@ -1,9 +1,8 @@
-"""Runs: neighbouring input channels that a filter reads together (blocks of 1×N weights).
+"""Runs: input channels 0…N−1, N…2N−1, … that a filter reads or leaves out together (1×N blocks).
 
-They are found in the weights themselves, whoever made the zeros: channels that were removed leave
-blocks of other lengths at other places, and grids leave zeros inside. The first tap that no run has
-yet begins one. Runs serve if all channels lie equally far apart: a kernel then needs only the place
-of the first one.
+They are found in the weights themselves, whoever made the zeros. They serve if all channels lie
+equally far apart: a kernel then needs only the place of a run's first one. No two runs overlap: a
+zero in one is never a tap that another one reads, where it would make NaN of an infinity.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ def find_runs(
     """
     step_bytes = _step_bytes(offsets, window)
     if step_bytes and _have_neighbours(entries, order, window):
-        for length in (n for n in LENGTHS if n * window <= len(order)):
+        for length in (n for n in LENGTHS if len(order) % (n * window) == 0):
             runs = _runs(entries, order, window, length)
             if len(entries.taps) >= FULLEST * runs.values.size:
                 return runs, step_bytes
@@ -60,41 +59,18 @@ def _have_neighbours(entries: Entries, order: np.ndarray, window: int) -> bool:
 
 
 def _runs(entries: Entries, order: np.ndarray, window: int, length: int) -> Entries:
-    """Return the nonzeros as runs of taps of neighbouring channels."""
-    rows, channels = entries.rows, len(order) // window
-    channel, place = (part[entries.taps] for part in np.divmod(order, window))
-    lists = rows * window + place
-    keys = lists * (channels + length) + channel
-    sort = np.argsort(keys, kind="stable")
-    keys, channel = keys[sort], channel[sort]
-    heads = _heads(keys, np.diff(lists[sort], prepend=-1) != 0, length)
-    # A run at the end reaches back.
-    first = np.minimum(channel[heads], channels - length)
-    values = np.zeros((len(heads), length), np.float32)
-    of_entry = np.repeat(np.arange(len(heads)), np.diff(heads, append=len(keys)))
-    values[of_entry, channel - first[of_entry]] = entries.values[sort]
-    taps = np.empty_like(order)
-    taps[order] = np.arange(len(order))
-    taps, rows = taps[first * window + place[sort][heads]], rows[sort][heads]
-    forwards = np.argsort(rows * len(order) + taps, kind="stable")
-    starts = np.searchsorted(rows, np.arange(len(entries.starts)))
-    return Entries(taps[forwards], values[forwards], starts)
-
-
-def _heads(keys: np.ndarray, begins: np.ndarray, length: int) -> np.ndarray:
-    """Return where runs begin: at each list's first entry, and at the first that is too far away.
-
-    Args:
-        keys: (n,) places, ascending; lists are farther apart than a run is long.
-        begins: (n,) whether an entry is the first of its list.
-        length: of a run.
-    """
-    following = np.arange(1, len(keys) + 1)
-    for ahead in range(1, min(length, len(keys))):
-        following[:-ahead] += keys[ahead:] < keys[:-ahead] + length
-    is_head, at = np.append(begins, True), np.flatnonzero(begins)
-    while len(at):
-        at = following[at]
-        at = at[~is_head[at]]
-        is_head[at] = True
-    return np.flatnonzero(is_head[:-1])
+    """Return the nonzeros as runs of taps, by the first tap within a row."""
+    width, rows = len(order), len(entries.starts) - 1
+    tap_of = np.empty_like(order)
+    tap_of[order] = np.arange(width)
+    nth = order // window % length
+    first = tap_of[order - nth * window]
+    places = entries.rows * width + first[entries.taps]
+    used = np.zeros(rows * width, bool)
+    used[places] = True
+    found = np.flatnonzero(used)
+    number = np.empty(rows * width, np.int32)
+    number[found] = np.arange(len(found))
+    values = np.zeros((len(found), length), np.float32)
+    values[number[places], nth[entries.taps]] = entries.values
+    return Entries(found % width, values, np.searchsorted(found, np.arange(rows + 1) * width))
