@@ -14,9 +14,10 @@ One vector read a nonzero is as fast as the arithmetic only while the input of a
 first cache. Where it does not fit, the taps come in *blocks*: all rows walk the first block, then
 all walk the next, and the sums wait in the output in between.
 
-Stream of one turn: `rows · unroll` weights, then their offsets (unshared: one a weight, or one a row
-if those are runs; shared: one for each `rows` weights). Record of a group of rows: where its turns begin and end in the stream (64
-bits each; the next group's follow), then for each row an output offset, then for each row a bias.
+Stream of one turn: `rows · unroll` weights, then their offsets (unshared: one a weight, or one a
+run; shared: one for each `rows` weights). Record of a group of rows: where its turns begin and end
+in the stream (64 bits each; the next group's follow), then for each row an output offset, then for
+each row a bias.
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ def _have_neighbours(entries: Entries, order: np.ndarray, window: int) -> bool:
     places = entries.rows[:SAMPLE] * width + order[entries.taps[:SAMPLE]]
     used = np.zeros(places.max(initial=0) + 2 * width, bool)
     used[places] = True
-    pairs = np.count_nonzero(used[places + window] | used[places - window])
+    pairs = int(np.count_nonzero(used[places + window] | used[places - window]))
     return pairs > 0.9 * len(places)
 
 
