@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from gossamer.compile.kernels.conv import ConvKernel
+from gossamer.compile.lowering.channel_runs import find_runs
 from gossamer.compile.lowering.conv_streams import ConvRows, Streams, build_streams, split_rows
+from gossamer.compile.lowering.conv_ways import tap_order
 from gossamer.compile.lowering.filters import Filters
 
 VECTOR_BYTES = 64
@@ -43,8 +45,9 @@ def read_back(
                 offsets = words[4 * kernel.turn_weights :][:size].view(kind)
                 for u in range(kernel.unroll):
                     for row, m in seen.items():
-                        at = offsets[u if kernel.shared else u * kernel.rows + m]
-                        place = base + unit * int(at)
+                        nth = m if kernel.step_bytes else u * kernel.rows + m
+                        place = base + unit * int(offsets[u if kernel.shared else nth])
+                        place += u * kernel.step_bytes
                         entries[row].append((place, float(weights[u * kernel.rows + m])))
             stored[list(seen)] += 1
     return stored, biases, entries
@@ -79,7 +82,10 @@ def cases(draw: st.DrawFn) -> tuple[ConvRows, ConvKernel, int, int]:
 @settings(deadline=None, max_examples=150)
 @given(case=cases())
 def test_streams_hold_the_weight(case: tuple[ConvRows, ConvKernel, int, int]) -> None:
-    rows, kernel, blocks, threads = case
+    check_streams(*case)
+
+
+def check_streams(rows: ConvRows, kernel: ConvKernel, blocks: int, threads: int) -> None:
     streams = build_streams(rows, kernel, blocks, split_rows(rows, threads), VECTOR_BYTES)
     stored, biases, entries = read_back(streams, kernel, len(rows.weight), rows.base)
     assert (stored >= (2 if blocks > 1 else 1)).all()
@@ -91,6 +97,39 @@ def test_streams_hold_the_weight(case: tuple[ConvRows, ConvKernel, int, int]) ->
         for place, weight in found:
             sums[place] += weight
         np.testing.assert_array_equal([sums[p] for p in own.tolist()], rows.weight.dense[row])
+
+
+@st.composite
+def cases_of_runs(draw: st.DrawFn) -> tuple[ConvRows, ConvKernel, int, int]:
+    """Like `cases`, the nonzeros in runs of channels."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**31)))
+    groups, group_rows = draw(st.integers(1, 3)), draw(st.integers(1, 7))
+    length, window = draw(st.sampled_from([2, 4])), draw(st.integers(1, 3))
+    cells, density = draw(st.integers(1, 5)), draw(st.sampled_from([0.1, 0.5, 1.0]))
+    weight = rng.integers(1, 9, (groups * group_rows, cells, length, window)).astype(np.float32)
+    weight *= rng.random((len(weight), cells, 1, window)) < density
+    weight = weight.reshape(len(weight), -1)
+    step_bytes = VECTOR_BYTES * (window + 1)
+    channels = step_bytes * np.arange(cells * length)[:, None]
+    places = (channels + VECTOR_BYTES * np.arange(window)).ravel()
+    offsets = places + 10_240 * np.arange(groups)[:, None]
+    order = tap_order(offsets)
+    held = Filters(weight.shape, weight[:, order])
+    runs, found = find_runs(held.entries, offsets, order, window)
+    assume(runs is not None and runs.values.shape[1] == length)
+    assert found == step_bytes
+    bias = rng.integers(1, 5, len(weight)).astype(np.float32)
+    rows = ConvRows(held, offsets[:, order], np.arange(len(weight)), bias, runs, found)
+    kernel = ConvKernel(
+        draw(st.integers(1, 4)), 1, 1, unroll=length, wide=draw(st.booleans()), step_bytes=found
+    )
+    return rows, kernel, draw(st.integers(1, min(4, weight.shape[1]))), draw(st.integers(1, 3))
+
+
+@settings(deadline=None, max_examples=150)
+@given(case=cases_of_runs())
+def test_streams_of_runs_hold_the_weight(case: tuple[ConvRows, ConvKernel, int, int]) -> None:
+    check_streams(*case)
 
 
 def test_padding_of_full_rows_has_weight() -> None:

@@ -54,6 +54,8 @@ def test_what_is_taken_is_what_was_written(count: int, offset_bytes: int) -> Non
         (ConvKernel(1, 1, 14, unroll=4), 3),
         (ConvKernel(1, 1, 14, unroll=2, adds=True), 3),
         (ConvKernel(2, 1, 7, unroll=1, stride_w=2), 3),
+        (ConvKernel(1, 1, 14, unroll=4, step_bytes=960), 3),
+        (ConvKernel(2, 1, 6, unroll=2, step_bytes=960), 3),
     ],
     ids=lambda value: value.label() if isinstance(value, ConvKernel) else None,
 )

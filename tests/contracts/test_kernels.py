@@ -42,6 +42,8 @@ KERNELS = [
     ConvKernel(2, 1, 3, unroll=3, wide=True),
     ConvKernel(1, 2, 4, unroll=4, near=True),
     ConvKernel(4, 2, 1, shared=True, by_rows=True),
+    ConvKernel(2, 1, 3, unroll=4, step_bytes=448),
+    ConvKernel(1, 2, 2, 2, unroll=2, adds=True, blocked=True, wide=True, step_bytes=320),
     DepthwiseKernel(3, 3, 7, activation="relu6"),
     DepthwiseKernel(5, 3, 4, stride_w=2, dilation_w=2),
     PoolKernel("max", 3, 6, 2),

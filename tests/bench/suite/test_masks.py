@@ -23,9 +23,9 @@ def found(sparsity, shapes=SHAPES, **options):
 
 
 @pytest.mark.parametrize("sparsity", [0.5, 0.67, 0.9, 0.95])
-@pytest.mark.parametrize("pattern", ["unstructured", "blocks"])
+@pytest.mark.parametrize("pattern", ["unstructured", "blocks", "runs"])
 def test_every_layer_has_the_wanted_zeros(sparsity, pattern):
-    rows = 4 if pattern == "blocks" else 1
+    rows = 1 if pattern == "unstructured" else 4
     for name, mask in found(sparsity, pattern=pattern).items():
         assert mask.shape == SHAPES[name]
         size = prod(SHAPES[name])
@@ -39,9 +39,17 @@ def test_zeros_of_blocks_are_shared_by_four_output_channels():
         assert not (grouped.reshape(len(mask) // 4, -1) == grouped.reshape(-1)[0]).all()
 
 
-def test_blocks_need_a_multiple_of_four_output_channels():
+def test_zeros_of_runs_are_shared_by_four_input_channels():
+    for mask in found(0.9, pattern="runs").values():
+        grouped = mask.reshape(len(mask), mask.shape[1] // 4, 4, -1)
+        assert (grouped == grouped[:, :, :1]).all()
+        assert 0 < mask.sum() < mask.numel()
+
+
+@pytest.mark.parametrize(("pattern", "shape"), [("blocks", (6, 8, 1, 1)), ("runs", (8, 6, 1, 1))])
+def test_blocks_need_a_multiple_of_four_channels(pattern, shape):
     with pytest.raises(SpecError, match="multiple of four"):
-        found(0.5, {"odd": (6, 8, 1, 1)}, pattern="blocks")
+        found(0.5, {"odd": shape}, pattern=pattern)
 
 
 def test_random_places_depend_on_the_seed_alone():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from math import prod
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from gossamer.bench.suite.row import Row
@@ -12,7 +13,10 @@ from gossamer.errors import SpecError
 if TYPE_CHECKING:
     from torch import Generator, Tensor
 
-BLOCK_ROWS = 4
+BLOCKS: Mapping[str, tuple[int, int]] = MappingProxyType(
+    {"unstructured": (1, 1), "blocks": (4, 1), "runs": (1, 4)}
+)
+"""Pattern → output channels and input channels that are kept or removed together."""
 
 
 def masks(weights: Mapping[str, Tensor], row: Row, generator: Generator) -> dict[str, Tensor]:
@@ -24,7 +28,8 @@ def masks(weights: Mapping[str, Tensor], row: Row, generator: Generator) -> dict
         generator: of the random places.
 
     Raises:
-        SpecError: for blocks in a layer whose output channels are no multiple of four.
+        SpecError: for blocks in a layer whose output channels are no multiple of four, and for runs
+            in one whose input channels are none.
     """
     from gossamer.compress.prune.allocation import keep_best
 
@@ -47,11 +52,14 @@ def _random_mask(
 
     from gossamer.compress.prune.allocation import keep_best
 
-    rows = BLOCK_ROWS if pattern == "blocks" else 1
-    if shape[0] % rows:
-        raise SpecError("blocks need a multiple of four output channels", got=shape[0])
-    scores = torch.rand(shape[0] // rows, *shape[1:], generator=generator)
-    return keep_best({"": scores}, sparsity, "uniform", 0.0)[""].repeat_interleave(rows, dim=0)
+    rows, channels = BLOCKS[pattern]
+    if shape[0] % rows or shape[1] % channels:
+        raise SpecError(
+            "blocks need a multiple of four output channels, runs of input channels", got=shape[:2]
+        )
+    scores = torch.rand(shape[0] // rows, shape[1] // channels, *shape[2:], generator=generator)
+    mask = keep_best({"": scores}, sparsity, "uniform", 0.0)[""]
+    return mask.repeat_interleave(rows, dim=0).repeat_interleave(channels, dim=1)
 
 
 def erk_densities(shapes: Mapping[str, tuple[int, ...]], sparsity: float) -> dict[str, float]:

@@ -20,7 +20,7 @@ RIVALS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 """Kind of rival → engines; a multiple is against the fastest of a kind."""
 
 _CHOICES = {
-    "pattern": {"unstructured": "", "blocks": " in 4×1 blocks"},
+    "pattern": {"unstructured": "", "blocks": " in 4×1 blocks", "runs": " in 1×4 blocks"},
     "allocation": {"uniform": "", "erk": ", ERK", "global": ", global"},
     "pruned": {"all": "", "pointwise": " of the pointwise weights"},
     "precision": {"float32": "", "int8": " int8"},
@@ -44,7 +44,7 @@ class Row:
     Args:
         network: a key of `gossamer.nets.registry.NETWORKS`.
         sparsity: fraction of zeros in the pruned layers, 0 ≤ sparsity < 1.
-        pattern: "unstructured", or "blocks" of four output channels.
+        pattern: "unstructured", "blocks" of four output channels, or "runs" of four input channels.
         allocation: "uniform" over the layers, "erk", or "global" (by magnitude over all layers).
         pruned: "all" convolution and linear layers, or only "pointwise" (1×1) convolutions. The
             first layer and depthwise layers stay dense either way.

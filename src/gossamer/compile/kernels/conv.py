@@ -7,14 +7,17 @@ of `rows`; pixels in tiles of `tile_h × tile_w` vectors held in registers.
 - `shared`: the rows of a group share their offsets: each vector read serves `rows` rows. This is
   the kernel for dense weights and for blocks.
 - otherwise every row has offsets of its own: one vector read a nonzero, and no zeros are touched.
+  Where the nonzeros of a row come in *runs* of neighbouring channels, which lie a constant number
+  of bytes apart, a turn has one run of each row, and a run one offset.
 
 One vector read a nonzero is as fast as the arithmetic only while the input of a tile stays in the
 first cache. Where it does not fit, the taps come in *blocks*: all rows walk the first block, then
 all walk the next, and the sums wait in the output in between.
 
-Stream of one turn: `rows · unroll` weights, then their offsets (unshared: one a weight, shared: one
-for each `rows` weights). Record of a group of rows: where its turns begin and end in the stream (64
-bits each; the next group's follow), then for each row an output offset, then for each row a bias.
+Stream of one turn: `rows · unroll` weights, then their offsets (unshared: one a weight, or one a
+run; shared: one for each `rows` weights). Record of a group of rows: where its turns begin and end
+in the stream (64 bits each; the next group's follow), then for each row an output offset, then for
+each row a bias.
 """
 
 from __future__ import annotations
@@ -66,8 +69,10 @@ class ConvKernel(Kernel):
         echoes: whether what lies outside the tiles is written too, as copies of edge pixels.
         wide: offsets of 32 bits, in bytes; otherwise of 16 bits, in vectors.
         near: whether the stream is walked so often that it is not asked for ahead.
-        asks: whether the next tile's input, and what the next group of rows writes, are asked for:
-            where pictures are too large for the caches.
+        step_bytes: between the inputs of a row's weights in one turn, which are a run; 0 if each
+            weight has an offset of its own. Not if shared.
+        asks: whether the next tile's input and output are asked for: where pictures are too large
+            for the caches.
     """
 
     rows: int
@@ -83,6 +88,7 @@ class ConvKernel(Kernel):
     by_rows: bool = False
     echoes: bool = False
     near: bool = False
+    step_bytes: int = 0
     asks: bool = False
 
     slots: ClassVar[tuple[str, ...]] = (
@@ -113,7 +119,12 @@ class ConvKernel(Kernel):
     @property
     def turn_offsets(self) -> int:
         """Offsets of one turn."""
-        return self.unroll if self.shared else self.turn_weights
+        return self.unroll if self.shared else self.turn_weights // self.run
+
+    @property
+    def run(self) -> int:
+        """Weights of a row that have one offset."""
+        return self.unroll if self.step_bytes else 1
 
     @property
     def offset_bytes(self) -> int:
@@ -138,6 +149,7 @@ class ConvKernel(Kernel):
         flags |= {"rows": self.by_rows, "echoes": self.echoes, "near": self.near}
         flags |= {"asks": self.asks}
         words = ["f32-conv", form, tile, f"s{self.stride_w}", self.activation]
+        words += [f"run{self.step_bytes}"] * (self.step_bytes != 0)
         return "-".join(words + [name for name, on in flags.items() if on])
 
     def body(self, emitter: KernelEmitter) -> None:
@@ -392,11 +404,12 @@ class _Walk:
         k = self.kernel
         return [] if k.shared else read_weights(self.e, turn, k.turn_weights)
 
-    def _vector(self, source: Values, offset: Value, v: int) -> Value:
-        """Read what output vector `v` of the tile needs for the tap at `offset`."""
+    def _vector(self, source: Values, offset: Value, v: int, nth: int = 0) -> Value:
+        """Read what output vector `v` of the tile needs for the nth tap of the run at `offset`."""
         k, e = self.kernel, self.e
         r, c = divmod(v, k.tile_w)
-        return e.load_vector(e.at(source[r], offset), c * k.stride_w * e.vector_bytes)
+        at = nth * k.step_bytes + c * k.stride_w * e.vector_bytes
+        return e.load_vector(e.at(source[r], offset), at)
 
     def _shared_turn(self, turn: Value, offsets: Values, source: Values, sums: Values) -> Values:
         k, e, vectors = self.kernel, self.e, self.kernel.tile_h * self.kernel.tile_w
@@ -415,9 +428,10 @@ class _Walk:
     ) -> Values:
         k, e, vectors = self.kernel, self.e, self.kernel.tile_h * self.kernel.tile_w
         result = list(sums)
-        for entry, (weight, offset) in enumerate(zip(weights, offsets, strict=True)):
-            m = entry % k.rows
+        for entry, weight in enumerate(weights):
+            nth, m = divmod(entry, k.rows)
+            offset = offsets[m if k.step_bytes else entry]
             for v in range(vectors):
-                index = m * vectors + v
-                result[index] = e.fma(weight, self._vector(source, offset, v), result[index])
+                index, read = m * vectors + v, self._vector(source, offset, v, nth)
+                result[index] = e.fma(weight, read, result[index])
         return result

@@ -31,6 +31,8 @@ READ_CYCLES = 0.55
 """Of a read that all vectors of a tile share."""
 ROW_CYCLES = 0.1
 """Of each further row of a tile that a weight reads: it lies on a page of its own."""
+PLACE_CYCLES = 0.1
+"""Of finding the place of an input: saved for all weights of a run but one."""
 TOGETHER_CYCLES = 0.03
 """What each further row of a group adds, as a share: it waits for the longest."""
 SPARSE_TURNS = ((1, 1), (1, 2), (1, 4), (2, 1), (2, 2), (4, 1), (4, 2), (8, 1))
@@ -39,6 +41,8 @@ MOST_BLOCKS = 64
 BLOCK_PARTS = (15 / 32, 3 / 4, 9 / 8, 3 / 2)
 """Of the first cache that the input of a block may take: what does not fit is read from farther
 away, but larger blocks have fewer sums that wait."""
+RUN_ROWS = (1, 2, 4)
+"""The same where the weights of a turn are a run of each row."""
 Pair = tuple[int, int]
 SPARSE_BELOW = 0.7
 """Density below which kernels that skip every zero are candidates."""
@@ -135,16 +139,28 @@ def _sparse(
     rows: ConvRows, windows: Windows, activation: str, adds: bool, echoes: bool
 ) -> Iterator[Candidate]:
     is_wide = _is_wide(rows, windows)
-    padded = {unroll: _padded(rows.counts, unroll) for _, unroll in SPARSE_TURNS}
-    kernels = _sparse_kernels(windows, rows.group_rows, activation, adds, is_wide, echoes)
+    padded = {(1, unroll): _padded(rows.counts, unroll) for _, unroll in SPARSE_TURNS}
+    turns = [(*turn, 0) for turn in SPARSE_TURNS]
+    if rows.runs:
+        length = rows.runs.values.shape[1]
+        padded[length, length] = float(rows.runs.values.size)
+        turns += [(count, length, rows.step_bytes) for count in RUN_ROWS]
+    turns = [turn for turn in turns if turn[0] <= rows.group_rows]
+    kernels = _sparse_kernels(windows, tuple(turns), activation, adds, is_wide, echoes)
     for kernel, blocks, tap_cycles in kernels:
-        cycles = padded[kernel.unroll] * (1 + TOGETHER_CYCLES * (kernel.rows - 1)) * tap_cycles
+        slots = padded[kernel.run, kernel.unroll]
+        cycles = slots * (1 + TOGETHER_CYCLES * (kernel.rows - 1)) * tap_cycles
         yield Candidate(kernel, blocks, _total(rows, windows, kernel, blocks, cycles))
 
 
 @lru_cache(maxsize=256)
 def _sparse_kernels(
-    windows: Windows, group_rows: int, activation: str, adds: bool, is_wide: bool, echoes: bool
+    windows: Windows,
+    turns: tuple[tuple[int, int, int], ...],
+    activation: str,
+    adds: bool,
+    is_wide: bool,
+    echoes: bool,
 ) -> list[tuple[ConvKernel, int, float]]:
     """Return kernels that skip every zero, their blocks, and the cycles of one weight.
 
@@ -152,14 +168,13 @@ def _sparse_kernels(
     """
     return [
         (kernel, blocks, _tap_cycles(windows, kernel, blocks))
-        for count, unroll in SPARSE_TURNS
-        if count <= group_rows
+        for count, unroll, step_bytes in turns
         for tile in tiles_of(windows.tile, (windows.registers - 2) // count, exact=adds)
         for blocks in block_counts(windows, tile)
         for kernel in [
             ConvKernel(
                 count, *tile, windows.stride[1], False, unroll, activation,
-                adds, blocks > 1, is_wide, False, echoes,
+                adds, blocks > 1, is_wide, False, echoes, False, step_bytes,
             )
         ]
     ]  # fmt: skip
@@ -172,6 +187,7 @@ def _tap_cycles(windows: Windows, kernel: ConvKernel, blocks: int) -> float:
     read = read_cycles(windows, (kernel.tile_h, kernel.tile_w), blocks)
     shared_reads = 1 / min(QUAD, kernel.turn_weights) + 2 / kernel.turn_weights
     beside = READ_CYCLES * shared_reads + ROW_CYCLES * (kernel.tile_h - 1)
+    beside -= PLACE_CYCLES * (1 - 1 / kernel.run)
     return vectors * read * latency + beside
 
 

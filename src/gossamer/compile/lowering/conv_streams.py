@@ -25,12 +25,16 @@ class ConvRows:
         offsets: (G, taps) int64 input byte offset of each tap, one row a group of channels.
         outputs: (K,) output byte offset of each row.
         bias: (K,) float32.
+        runs: the nonzeros as runs of taps of neighbouring channels, if they are such.
+        step_bytes: between the inputs of the taps of a run.
     """
 
     weight: Filters
     offsets: np.ndarray
     outputs: np.ndarray
     bias: np.ndarray
+    runs: Entries | None = None
+    step_bytes: int = 0
 
     @property
     def group_rows(self) -> int:
@@ -89,7 +93,8 @@ class _Lists:
         firsts: (groups, lists) where each list begins among the entries.
         counts: (groups, lists) entries of each list.
         taps: (n,) of all entries.
-        values: (n,) float32 of all entries; (n, rows) where the rows of a group share their taps.
+        values: (n,) float32 of all entries; (n, run) of runs; (n, rows) where the rows of a group
+            share their taps.
     """
 
     firsts: np.ndarray
@@ -129,13 +134,14 @@ def build_streams(
         vector_bytes: the unit of offsets that are not wide.
     """
     bounds = np.arange(blocks + 1) * rows.weight.shape[1] // blocks
-    cuts = None if kernel.shared else _cut_rows(rows.weight, bounds)
+    entries = rows.runs if kernel.step_bytes else None if kernel.shared else rows.weight.entries
+    cuts = _cut_rows(entries, rows.weight.shape[1], bounds) if entries else None
     by_block, part = _members(rows, kernel, parts, blocks, cuts)
     members, block = by_block.reshape(-1, kernel.rows), np.repeat(np.arange(blocks), len(part))
-    if cuts is None:
+    if entries is None or cuts is None:
         lists = _shared_lists(rows.weight.dense, members, bounds, block)
     else:
-        lists = _own_lists(rows.weight.entries, members, cuts, block)
+        lists = _own_lists(entries, members, cuts, block)
     kept = lists.counts.any(1) | (block == 0) | (block == blocks - 1)
     members, lists = members[kept], lists.of(kept)
     records, stream = _write(rows, kernel, vector_bytes, members, lists)
@@ -150,13 +156,12 @@ def split_rows(rows: ConvRows, parts: int) -> list[np.ndarray]:
     return np.split(np.arange(len(rows.weight)), bounds)
 
 
-def _cut_rows(weight: Filters, bounds: np.ndarray) -> np.ndarray:
+def _cut_rows(entries: Entries, width: int, bounds: np.ndarray) -> np.ndarray:
     """Return (K, blocks + 1): where each block begins and ends among the entries of each row."""
-    entries = weight.entries
     if len(bounds) == 2:
         return np.stack([entries.starts[:-1], entries.starts[1:]], axis=1)
-    keys = entries.rows * weight.shape[1] + entries.taps
-    firsts = np.arange(len(weight))[:, None] * weight.shape[1]
+    keys = entries.rows * width + entries.taps
+    firsts = np.arange(len(entries.starts) - 1)[:, None] * width
     return np.searchsorted(keys, firsts + bounds)
 
 
@@ -221,8 +226,9 @@ def _write(
     rows: ConvRows, kernel: ConvKernel, vector_bytes: int, members: np.ndarray, lists: _Lists
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the records, without biases, and the stream."""
-    turns = -(-lists.counts.max(1) // kernel.unroll)
-    slots = turns * kernel.unroll
+    turn_slots = kernel.unroll // kernel.run
+    turns = -(-lists.counts.max(1) // turn_slots)
+    slots = turns * turn_slots
     turn_type, channels = _turn_type(kernel), members[:, 0] // rows.group_rows
     steps = (rows.offsets - rows.base) // (1 if kernel.wide else vector_bytes)
     steps = steps.astype(turn_type["offsets"].base)
@@ -230,6 +236,8 @@ def _write(
     weights, taps = lists.values[entry], lists.taps[entry]
     _share_out(weights, lists.counts, slots)
     words = np.zeros(int(turns.sum()) + 1, turn_type)  # one more: offsets are read a turn ahead
+    if weights.ndim > 2:  # (slots, lists, run) → the first weights of all rows before the second
+        weights = weights.swapaxes(1, 2)
     words["weights"][:-1] = weights.reshape(-1, kernel.turn_weights)
     offsets = (
         steps[0][taps] if len(steps) == 1 else steps[np.repeat(channels, slots)[:, None], taps]

@@ -9,14 +9,15 @@ import numpy as np
 
 from gossamer.compile.kernels.elementwise import ElementwiseKernel
 from gossamer.compile.lowering.channel_conv import channel_ways
+from gossamer.compile.lowering.channel_runs import find_runs
 from gossamer.compile.lowering.code_convolution import lower_code_conv
 from gossamer.compile.lowering.context import Grid, Lowering
-from gossamer.compile.lowering.conv_candidates import fits_exactly
+from gossamer.compile.lowering.conv_candidates import SPARSE_BELOW, fits_exactly
 from gossamer.compile.lowering.conv_streams import ConvRows
 from gossamer.compile.lowering.conv_ways import Convolution, Way, tap_offsets, tap_order
 from gossamer.compile.lowering.depthwise import depthwise_choices
 from gossamer.compile.lowering.direct_conv import direct_ways
-from gossamer.compile.lowering.filters import Filters
+from gossamer.compile.lowering.filters import Entries, Filters
 from gossamer.compile.lowering.pixel_tiles import overruns
 from gossamer.compile.lowering.pointwise import lower_sum, on_planes
 from gossamer.compile.lowering.winograd import winograd_ways
@@ -139,9 +140,14 @@ def conv_rows(lowering: Lowering, node: Node, op: Conv2d, source: Grid, target: 
         bias = graph.weights[node.weights["bias"]].to_dense()
     offsets = tap_offsets(op, source, (height, width))
     order = tap_order(offsets)
+    filters = Filters.of(layout, order, scale)
+    runs: tuple[Entries | None, int] = None, 0
+    if filters.nonzeros < SPARSE_BELOW * filters.size:
+        runs = find_runs(filters.entries, offsets, order, height * width)
     return ConvRows(
-        Filters.of(layout, order, scale),
+        filters,
         offsets[:, order],
         target.channel_offsets().astype(np.int64),
         np.ascontiguousarray(bias),
+        *runs,
     )

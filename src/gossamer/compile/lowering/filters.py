@@ -14,11 +14,11 @@ from gossamer.graph.layouts import Codebook, Layout, Sparse
 
 @dataclass(frozen=True, eq=False)
 class Entries:
-    """The nonzeros of a matrix, row by row, and by tap within a row.
+    """The nonzeros of a matrix, row by row, and by tap within a row; or runs of them.
 
     Args:
-        taps: (n,) column of each.
-        values: (n,) float32.
+        taps: (n,) column of each; of runs the first one's.
+        values: (n,) float32; of runs (n, length), maybe with zeros.
         starts: (K + 1,) where each row begins.
     """
 
