@@ -104,7 +104,7 @@ def test_kernels_for_runs_are_likelier_than_others(length: int) -> None:
     held, order = filters(weight, offsets)
     runs = find_runs(held.entries, offsets, order, 9)
     rows = ConvRows(held, offsets[:, order], np.arange(64), np.zeros(64), *runs)
-    windows = Windows((7, 7), (3, 3), (1, 1), (1, 1), 64, 8, (2**15, 2**18))
+    windows = Windows((7, 7), (3, 3), (1, 1), (1, 1), 64, 8, 16, (2**15, 2**18))
     kernels = [c.kernel for c in candidates(rows, windows, "relu")]
     assert kernels[0].step_bytes == 100
     assert kernels[0].unroll == min(length, 4)
