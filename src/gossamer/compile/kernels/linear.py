@@ -8,8 +8,11 @@ from typing import ClassVar
 from llvmlite import ir
 
 from gossamer.compile.kernels.activation import activate
-from gossamer.compile.kernels.kernel import Kernel, KernelEmitter
+from gossamer.compile.kernels.kernel import Kernel, KernelEmitter, Values
 from gossamer.jit.emitter import FLOAT, INT32, INT64, Value
+
+PREFETCH_BYTES = 2048
+"""How far ahead streams of codes are asked for: they come from far."""
 
 
 @dataclass(frozen=True)
@@ -72,8 +75,14 @@ class LinearKernel(Kernel):
     def _inputs(self, e: KernelEmitter, entry: Value, x: Value) -> Value:
         if self.shared:
             return e.splat(e.load(FLOAT, x, e.load_offset(entry, 4 * e.lanes * self.vectors)))
-        vector = ir.Constant(e.vector, ir.Undefined)
-        for lane in range(e.lanes):
-            value = e.load(FLOAT, x, e.load_offset(entry, 4 * e.lanes + 4 * lane))
-            vector = e.builder.insert_element(vector, value, ir.Constant(INT32, lane))
-        return vector
+        places = range(4 * e.lanes, 8 * e.lanes, 4)
+        return lanes_of_inputs(e, x, [e.load_offset(entry, place) for place in places])
+
+
+def lanes_of_inputs(e: KernelEmitter, x: Value, offsets: Values) -> Value:
+    """Return a vector of the inputs at byte offsets, one a lane."""
+    vector = ir.Constant(e.vector, ir.Undefined)
+    for lane, offset in enumerate(offsets):
+        value = e.load(FLOAT, x, offset)
+        vector = e.builder.insert_element(vector, value, ir.Constant(INT32, lane))
+    return vector
