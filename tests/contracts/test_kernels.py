@@ -22,11 +22,14 @@ from gossamer.compile.kernels.elementwise import ElementwiseKernel, FlatKernel
 from gossamer.compile.kernels.kernel import Kernel
 from gossamer.compile.kernels.linear import LinearKernel
 from gossamer.compile.kernels.move import GatherKernel, HaloKernel, UnpackKernel
+from gossamer.compile.kernels.packed_linear import PackedLinearKernel
 from gossamer.compile.kernels.pool import PlaneMeanKernel, PoolKernel
 from gossamer.compile.kernels.relayout import RelayoutKernel, TransposeKernel
 from gossamer.compile.kernels.requantise import Epilogue
 from gossamer.compile.kernels.response_norm import ResponseNormKernel
 from gossamer.compile.kernels.softmax import SoftmaxKernel
+from gossamer.compile.kernels.sparse_linear import SparseLinearKernel
+from gossamer.compile.kernels.weight_forms import Floats, Integers, SharedValues
 from gossamer.compile.kernels.winners import WinnersKernel
 from gossamer.compile.kernels.winograd import WinogradKernel
 from gossamer.compile.kernels.winograd_planes import WinogradPlanesKernel
@@ -64,9 +67,13 @@ KERNELS = [
     *(FlatKernel(f, "silu") for f in ("copy", "zero", "add", "multiply", "scale_shift")),
     ResponseNormKernel(0.75),
     ResponseNormKernel(0.6),
-    LinearKernel(True),
-    LinearKernel(True, "relu", 4),
-    LinearKernel(False, "relu"),
+    LinearKernel(),
+    LinearKernel("relu", 4),
+    *(SparseLinearKernel(form, "relu") for form in (Floats(), SharedValues(4), Integers(8))),
+    SparseLinearKernel(SharedValues(33), wide=True),
+    PackedLinearKernel(SharedValues(16), 3, "relu", 4),
+    PackedLinearKernel(SharedValues(65), 0),
+    PackedLinearKernel(Integers(8), 3),
     GatherKernel(),
     RelayoutKernel(1),
     RelayoutKernel(4),

@@ -49,12 +49,17 @@ class Kernel(ABC):
         emitter.finish()
 
 
+def looks_up(target: Target) -> bool:
+    """Whether a target has an instruction for `KernelEmitter.look_up`."""
+    return target.isa.startswith("avx") and target.lanes in _PERMUTES
+
+
 class KernelEmitter(Emitter):
     """An emitter that knows a kernel's argument slots."""
 
     def __init__(self, module: ir.Module, kernel: Kernel, target: Target) -> None:
         super().__init__(module, kernel.name(target), [POINTER, INT64], target.lanes)
-        self._slots, self._isa = kernel.slots, target.isa
+        self._slots, self._looks_up = kernel.slots, looks_up(target)
 
     def pointer(self, slot: str) -> Value:
         """Return the address in a slot."""
@@ -119,15 +124,14 @@ class KernelEmitter(Emitter):
     @property
     def looks_up_two(self) -> bool:
         """Whether `look_up` takes two vectors."""
-        return self.lanes == 16 and self._isa == "avx512"
+        return self._looks_up and self.lanes == 16
 
     def look_up(self, table: Values, places: Value) -> Value:
         """Return, lane by lane, an entry of one vector, or two; higher bits of places are ignored."""
-        intrinsic = _PERMUTES.get(self.lanes) if self._isa.startswith("avx") else None
         if len(table) == 2:
             return self.intrinsic(_OF_TWO, self.vector, [table[0], places, table[1]])
-        if intrinsic:
-            return self.intrinsic(intrinsic, self.vector, [table[0], places])
+        if self._looks_up:
+            return self.intrinsic(_PERMUTES[self.lanes], self.vector, [table[0], places])
         b, found, last = self.builder, table[0], INT32(self.lanes - 1)
         for lane in map(INT32, range(self.lanes)):
             value = b.extract_element(table[0], b.and_(b.extract_element(places, lane), last))
