@@ -10,6 +10,7 @@ import numpy as np
 
 from gossamer.errors import ShapeError
 from gossamer.graph import Dense, Graph, Input, Node, Sparse
+from gossamer.graph.layouts import Codebook, Layout, Quantised
 from gossamer.graph.ops import (
     ACTIVATIONS,
     COMPETITIONS,
@@ -67,7 +68,7 @@ class Growing:
     activations: Sequence[str]
     shapes: dict[str, tuple[int, ...]]
     nodes: list[Node] = field(default_factory=list)
-    weights: dict[str, Dense | Sparse] = field(default_factory=dict)
+    weights: dict[str, Layout] = field(default_factory=dict)
 
     def grow(self) -> None:
         """Add one operator, or the few of a pattern."""
@@ -99,11 +100,23 @@ class Growing:
             return inputs[0]
         name = f"n{len(self.nodes)}"
         for role, array in weights.items():
-            layout = Sparse if array.ndim > 1 and self.rng.random() < 0.5 else Dense
-            self.weights[f"{name}.{role}"] = layout.from_dense(array)
+            self.weights[f"{name}.{role}"] = self._held(array)
         self.nodes.append(Node(name, op, inputs, {role: f"{name}.{role}" for role in weights}))
         self.shapes[name] = shape
         return name
+
+    def _held(self, array: np.ndarray) -> Layout:
+        """Return a weight in some layout; shared values are rounded ones."""
+        if array.ndim == 1:
+            return Dense.from_dense(array)
+        kind = int(self.rng.integers(4))
+        if kind == 0:
+            step = self.rng.choice([0.02, 0.2, 1.0])
+            return Codebook.from_dense(np.rint(array / step) * np.float32(step))
+        if kind == 1:
+            integers = np.clip(np.rint(10 * array), -127, 127).astype(np.int8)
+            return Quantised(integers, self.rng.random(len(array)).astype(np.float32) / 5)
+        return (Sparse, Dense)[kind - 2].from_dense(array)
 
     def conv(self, value: str, **fixed: object) -> str:
         """Add a convolution; with `filters` given, it keeps the size of pictures."""

@@ -43,7 +43,7 @@ class WeightForm(ABC):
 
     @abstractmethod
     def take(self, e: KernelEmitter, held: Values, words: Value, place: int = 0) -> Value:
-        """Return the numbers of those weights that begin at bit `place` of the words, one a lane."""
+        """Return the numbers that begin at bit `place` of the words, one a lane."""
 
 
 @dataclass(frozen=True)

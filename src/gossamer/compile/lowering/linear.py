@@ -104,8 +104,10 @@ class _Layer:
         kernel = SparseLinearKernel(form, self.activation, self.layout.shape[1] > LARGEST_NARROW)
 
         def build() -> dict[str, Argument]:
-            is_coded = not isinstance(form, Floats)
-            rows = coded_rows(self.layout, self.scale, form) if is_coded else float_rows(self._weight)
+            if isinstance(form, Floats):
+                rows = float_rows(self._weight)
+            else:
+                rows = coded_rows(self.layout, self.scale, form)
             return self._shared_out(1, sparse_streams(rows, kernel, self.target.lanes))
 
         return Choice(kernel, build, reads=self.layout.nonzeros)

@@ -53,9 +53,7 @@ class LinearRows:
 def float_rows(weight: Filters) -> LinearRows:
     """Return a weight as numbers."""
     factors, entries = np.ones(len(weight), np.float32), weight.entries
-    return LinearRows(
-        weight.shape, Floats(), factors, weight.counts, entries.taps, entries.values
-    )
+    return LinearRows(weight.shape, Floats(), factors, weight.counts, entries.taps, entries.values)
 
 
 def coded_form(layout: Layout, scale: np.ndarray | None) -> WeightForm | None:
