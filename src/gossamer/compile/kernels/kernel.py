@@ -127,7 +127,7 @@ class KernelEmitter(Emitter):
         return self._looks_up and self.lanes == 16
 
     def look_up(self, table: Values, places: Value) -> Value:
-        """Return, lane by lane, an entry of one vector, or two; higher bits of places are ignored."""
+        """Return, lane by lane, an entry of one vector, or two; places' other bits do not count."""
         if len(table) == 2:
             return self.intrinsic(_OF_TWO, self.vector, [table[0], places, table[1]])
         if self._looks_up:

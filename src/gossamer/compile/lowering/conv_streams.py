@@ -25,12 +25,15 @@ class ConvRows:
         offsets: (G, taps) int64 input byte offset of each tap, one row a group of channels.
         outputs: (K,) output byte offset of each row.
         bias: (K,) float32.
+        zeros: (K,) a tap of each row whose weight is zero: turns that are not full repeat it;
+            if None, they repeat the last tap, whose weight is shared out.
     """
 
     weight: Filters
     offsets: np.ndarray
     outputs: np.ndarray
     bias: np.ndarray
+    zeros: np.ndarray | None = None
 
     @property
     def group_rows(self) -> int:
@@ -228,7 +231,11 @@ def _write(
     steps = steps.astype(turn_type["offsets"].base)
     entry = _entries_of_slots(lists, slots)
     weights, taps = lists.values[entry], lists.taps[entry]
-    _share_out(weights, lists.counts, slots)
+    if rows.zeros is None:
+        _share_out(weights, lists.counts, slots)
+    else:
+        spare = _runs(np.zeros_like(slots), slots)[:, None] >= np.repeat(lists.counts, slots, 0)
+        weights[spare], taps[spare] = 0, np.repeat(rows.zeros[members], slots, 0)[spare]
     words = np.zeros(int(turns.sum()) + 1, turn_type)  # one more: offsets are read a turn ahead
     words["weights"][:-1] = weights.reshape(-1, kernel.turn_weights)
     offsets = (

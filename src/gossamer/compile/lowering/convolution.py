@@ -10,6 +10,7 @@ import numpy as np
 from gossamer.compile.kernels.elementwise import ElementwiseKernel
 from gossamer.compile.lowering.channel_conv import channel_ways
 from gossamer.compile.lowering.code_convolution import lower_code_conv
+from gossamer.compile.lowering.coded_conv import CodedRows, coded_rows
 from gossamer.compile.lowering.context import Grid, Lowering
 from gossamer.compile.lowering.conv_candidates import fits_exactly
 from gossamer.compile.lowering.conv_streams import ConvRows
@@ -79,9 +80,10 @@ def _add_step(
         for a in (0, 1)
     )
     source = lowering.input_grid(node, fill=0.0 if reads_outside else None)
+    rows, coded = conv_rows(lowering, node, op, source, target)
     conv = Convolution(
         op,
-        conv_rows(lowering, node, op, source, target),
+        rows,
         kernel,
         source,
         target,
@@ -90,6 +92,7 @@ def _add_step(
         adds,
         lowering.is_padded(target),
         lowering.keep_infinities,
+        coded,
     )
     choices, memory = conv_choices(conv, node.name)
     if not (adds or conv.echoes):
@@ -126,8 +129,10 @@ def rank_ways(ways: list[Way]) -> list[Way]:
     return [*near, *(way for way in ways if all(way is not other for other in near))]
 
 
-def conv_rows(lowering: Lowering, node: Node, op: Conv2d, source: Grid, target: Grid) -> ConvRows:
-    """Return the weight with offsets; scale and bias are folded in."""
+def conv_rows(
+    lowering: Lowering, node: Node, op: Conv2d, source: Grid, target: Grid
+) -> tuple[ConvRows, CodedRows | None]:
+    """Return the weight with offsets, scale and bias folded in; and as codes, if there are such."""
     graph = lowering.graph
     layout, scale = graph.weights[node.weights["weight"]], None
     k, _, height, width = layout.shape
@@ -138,9 +143,10 @@ def conv_rows(lowering: Lowering, node: Node, op: Conv2d, source: Grid, target: 
         bias = graph.weights[node.weights["bias"]].to_dense()
     offsets = tap_offsets(op, source, (height, width))
     order = tap_order(offsets)
-    return ConvRows(
+    rows = ConvRows(
         Filters.of(layout, order, scale),
         offsets[:, order],
         target.channel_offsets().astype(np.int64),
         np.ascontiguousarray(bias),
     )
+    return rows, coded_rows(layout, order, scale, rows)

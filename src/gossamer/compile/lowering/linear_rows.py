@@ -71,7 +71,7 @@ def coded_form(layout: Layout, scale: np.ndarray | None) -> WeightForm | None:
         return Integers(layout.bits)
     if not isinstance(layout, Codebook):
         return None
-    count = int(_used(layout).sum()) + (has_empty or layout.nonzeros < layout.size)
+    count = int(used_values(layout).sum()) + (has_empty or layout.nonzeros < layout.size)
     return SharedValues(table_size(count)) if count <= MOST_VALUES else None
 
 
@@ -83,7 +83,7 @@ def coded_rows(layout: Layout, scale: np.ndarray | None, form: WeightForm) -> Li
         entries = layout.integers.ravel()[positions].view(np.uint8)
     else:
         assert isinstance(layout, Codebook)  # for the type checker: other layouts have no form
-        used = _used(layout)
+        used = used_values(layout)
         table, places = layout.centroids[used], np.cumsum(used) - 1
         zero, kept = min(len(table), MOST_VALUES - 1), used[layout.codes]
         positions, entries = layout.positions[kept], places[layout.codes[kept]].astype(np.uint8)
@@ -114,7 +114,7 @@ def _factors(layout: Layout, scale: np.ndarray | None) -> np.ndarray:
     return factors * layout.scales if isinstance(layout, Quantised) else factors
 
 
-def _used(layout: Codebook) -> np.ndarray:
+def used_values(layout: Codebook) -> np.ndarray:
     """Return (centroids,) bool: which values are entries that are not zero."""
     counts = np.bincount(layout.codes, minlength=len(layout.centroids))
     return (counts > 0) & (layout.centroids != 0)
