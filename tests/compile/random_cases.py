@@ -60,7 +60,7 @@ class Case:
     Args:
         graph: the network.
         x: its input.
-        options: lanes, instruction set, threads and whether kernels are measured.
+        options: lanes, instruction set, threads, whether kernels are measured, or chosen for memory.
         binding: what places memory.
         dot: how products of bytes are added; empty if the graph has none. Such graphs are exact.
         odd: whether caches and offsets count as small, so that small layers are treated as large,
@@ -104,6 +104,7 @@ def case(seed: int) -> Case:
         "isa": isa,
         "threads": int(rng.choice([1, 1, 1, 1, 1, 1, 2, 3])),
         "measure": bool(rng.random() < 0.05),
+        "least_memory": bool(rng.random() < 0.3),
     }
     odd = rng.random() < 0.25
     bindings = [Binding]
@@ -173,10 +174,10 @@ def _shuffled(rng: np.random.Generator, ways: list[Way]) -> list[Way]:
 
 
 def _in_any_order(
-    rng: np.random.Generator, choices: Callable[[Any], Iterator[Choice]]
-) -> Callable[[Any], list[Choice]]:
-    def shuffled(layer: Any) -> list[Choice]:
-        found = list(choices(layer))
+    rng: np.random.Generator, choices: Callable[..., Iterator[Choice]]
+) -> Callable[..., list[Choice]]:
+    def shuffled(layer: Any, **which: bool) -> list[Choice]:
+        found = list(choices(layer, **which))
         return [found[i] for i in rng.permutation(len(found))]
 
     return shuffled

@@ -36,8 +36,8 @@ def only(place: int) -> Iterator[None]:
     """Let linear layers have one choice: the one at a place, counted round and round."""
     choices = linear._Layer.choices
 
-    def one(layer: linear._Layer) -> list[Choice]:
-        found = list(choices(layer))
+    def one(layer: linear._Layer, **options: bool) -> list[Choice]:
+        found = list(choices(layer, **options))
         return [found[place % len(found)]]
 
     with patch.object(linear._Layer, "choices", one):
@@ -49,8 +49,8 @@ def kernels(graph: Graph, lanes: int = 16, isa: str = HOST) -> list[str]:
     labels: list[str] = []
     choices = linear._Layer.choices
 
-    def noted(layer: linear._Layer) -> list[Choice]:
-        found = list(choices(layer))
+    def noted(layer: linear._Layer, **options: bool) -> list[Choice]:
+        found = list(choices(layer, **options))
         labels.extend(choice.label for choice in found)
         return found
 

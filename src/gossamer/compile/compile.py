@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from math import prod
 
 from gossamer.compile.bind import Binding
 from gossamer.compile.choose import choose
-from gossamer.compile.lowering.lower import lower
+from gossamer.compile.lowering.lower import Lowered, lower
 from gossamer.compile.threads import share_out
 from gossamer.compile.timings import Timings
 from gossamer.errors import SpecError
@@ -19,7 +20,14 @@ from gossamer.runtime.plan import Plan
 from gossamer.runtime.program import Program
 
 
-def compile(graph: Graph, threads: int = 1, *, measure: bool = True, target: str = HOST) -> Program:
+def compile(
+    graph: Graph,
+    threads: int = 1,
+    *,
+    measure: bool = True,
+    target: str = HOST,
+    least_memory: bool = False,
+) -> Program:
     """Turn a graph into a program for this machine.
 
     Args:
@@ -34,6 +42,9 @@ def compile(graph: Graph, threads: int = 1, *, measure: bool = True, target: str
             narrower one, to see what another class of machine would run: "avx2" (no AVX-512, no
             dot products of bytes) or "portable" (SSE2 on x86-64, NEON on 64-bit ARM). Caches and
             clock stay this processor's.
+        least_memory: read weights as codes of a byte or less wherever the graph holds them so
+            (codebooks; in linear layers integers, too) and a kernel can, not only where that is
+            fastest: such weights take about half the memory, and convolutions some percent longer.
 
     Returns:
         A program; call it with (N, C, H, W) arrays.
@@ -58,7 +69,8 @@ def compile(graph: Graph, threads: int = 1, *, measure: bool = True, target: str
         raise SpecError("impossible number of threads", got=threads, expected="1…256")
     held = narrowed(host_target(), target)
     verify(graph)
-    return Program(graph, partial(make_plan, graph, held, threads, measure), threads)
+    planner = partial(make_plan, graph, held, threads, measure, least_memory=least_memory)
+    return Program(graph, planner, threads)
 
 
 def make_plan(
@@ -69,26 +81,34 @@ def make_plan(
     image_shape: Shape,
     *,
     keep_infinities: bool = False,
+    least_memory: bool = False,
 ) -> Plan:
     """Return the fastest plan of a graph for images of one shape, (C, H, W) or (F,).
 
     Unmeasured, it runs on all the threads. With `keep_infinities`, kernels that make NaN of them
-    are left out.
+    are left out; with `least_memory`, those of numbers where there are some of codes.
     """
-    plan_of = partial(_plan, graph, target, image_shape, measure, keep_infinities)
+    lower_for = partial(
+        lower,
+        graph,
+        image_shape,
+        target,
+        keep_infinities=keep_infinities,
+        least_memory=least_memory,
+    )
+    plan_of = partial(_plan, lower_for, target, image_shape, measure)
     return share_out(plan_of, threads) if measure else plan_of(threads)
 
 
 def _plan(
-    graph: Graph,
+    lower_for: Callable[[int], Lowered],
     target: Target,
     image_shape: Shape,
     measure: bool,
-    keep_infinities: bool,
     threads: int,
 ) -> Plan:
     """Return a plan that `threads` threads run."""
-    lowered = lower(graph, image_shape, target, threads, keep_infinities=keep_infinities)
+    lowered = lower_for(threads)
     binding = Binding(lowered, target)
     timings = Timings(target, threads) if measure else None
     choices, reports = choose(lowered.steps, binding, timings, threads)

@@ -11,7 +11,7 @@ from gossamer.compile.kernels.coded_conv import CodedConvKernel
 from gossamer.compile.kernels.conv import ConvKernel
 from gossamer.compile.lowering.conv_streams import ConvRows, Streams
 from gossamer.compile.lowering.filters import Filters
-from gossamer.compile.lowering.linear_rows import FACTORS, MOST_VALUES, used_values
+from gossamer.compile.lowering.linear_rows import FACTORS, MOST_VALUES, table_size, used_values
 from gossamer.graph.layouts import Codebook, Layout
 
 
@@ -23,7 +23,7 @@ class CodedRows:
         layout: of the weight.
         order: which entry of a filter each tap is.
         values: float32, increasing: those of the codebook, and zero if a code is left for it.
-        factors: (K,) float32, not zero.
+        factors: (K,) float32.
         scaled: the weight as kernels of numbers read it.
     """
 
@@ -35,55 +35,70 @@ class CodedRows:
 
     @cached_property
     def rows(self) -> ConvRows:
-        """The weight without factors; sums are multiplied by those, biases too."""
-        weight = Filters.of(self.layout, self.order, (self.factors != 0).astype(np.float32))
-        entries, width = weight.entries, weight.shape[1]
+        """The weight without factors. Sums are multiplied by those, biases with them."""
+        is_used = self.factors != 0
+        weight = Filters.of(self.layout, self.order, is_used.astype(np.float32))
+        entries = weight.entries
         place = np.arange(len(entries.taps)) - np.repeat(entries.starts[:-1], weight.counts)
         # Before a row's first zero, each tap is the number of nonzeros before it.
         zeros = np.bincount(entries.rows, entries.taps == place, len(weight)).astype(np.int64)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            bias = np.where(self.factors != 0, self.scaled.bias / self.factors, self.scaled.bias)
-        zeros = np.minimum(zeros, width - 1)
-        return replace(self.scaled, weight=weight, bias=bias.astype(np.float32), zeros=zeros)
-
-    def suits(self, kernel: ConvKernel) -> bool:
-        """Whether there is a kernel of codes like one of numbers: what pads its turns is a zero."""
-        pads = kernel.rows * kernel.unroll > 1
-        has_zeros = 0 in self.values and self.scaled.counts.max(initial=0) < self.layout.size // len(
-            self.factors
+        return replace(
+            self.scaled,
+            weight=weight,
+            bias=(self.scaled.bias / self._nonzero_factors).astype(np.float32),
+            zeros=np.minimum(zeros, weight.shape[1] - 1),
         )
-        return not kernel.shared and (has_zeros or not pads)
 
-    def streams(self, streams: Streams, kernel: ConvKernel) -> Streams:
-        """Return the streams of `rows` for a kernel of numbers as its twin of codes reads them."""
-        twin = kernel_of_codes(kernel)
-        turns = streams.stream.reshape(-1, kernel.turn_bytes)
-        weights = turns[:, : kernel.weight_bytes].view(np.float32)
-        words = np.zeros((len(turns), twin.turn_bytes), np.uint8)
+    def kernel(self, plain: ConvKernel) -> CodedConvKernel | None:
+        """Return the kernel of codes like one of numbers; None where nothing can fill its turns."""
+        can_pad = 0 in self.values and self.scaled.counts.max() < self.scaled.weight.shape[1]
+        if plain.shared or (plain.turn_weights > 1 and not can_pad):
+            return None
+        options = {field.name: getattr(plain, field.name) for field in fields(plain)}
+        return CodedConvKernel(**options, values=table_size(len(self.values)))
+
+    def table(self, kernel: CodedConvKernel, lanes: int) -> np.ndarray:
+        """Return the values as a kernel reads them."""
+        table = np.zeros(kernel.form.table_entries(lanes), np.float32)
+        table[: len(self.values)] = self.values
+        return table
+
+    def streams(self, streams: Streams, plain: ConvKernel, kernel: CodedConvKernel) -> Streams:
+        """Return streams of `rows`, written for a kernel of numbers, for its twin of codes."""
+        turns = streams.stream.reshape(-1, plain.turn_bytes)
+        weights = turns[:, : plain.weight_bytes].view(np.float32)
+        size = kernel.offset_bytes * kernel.turn_offsets
+        words = np.zeros((len(turns), kernel.turn_bytes), np.uint8)
         words[:, : kernel.turn_weights] = np.searchsorted(self.values, weights)
-        offset_bytes = kernel.offset_bytes * kernel.turn_offsets
-        offsets = turns[:, kernel.weight_bytes :][:, :offset_bytes]
-        words[:, twin.weight_bytes :][:, :offset_bytes] = offsets
-        groups = streams.groups
-        of_output = np.argsort(self.scaled.outputs)
-        row = of_output[
-            np.searchsorted(self.scaled.outputs, groups["outputs"], sorter=of_output)
-        ]
-        records = np.zeros(
-            len(groups), [*groups.dtype.descr, ("factors", np.float32, (kernel.rows,))]
-        )
-        for name in groups.dtype.names or ():
+        words[:, kernel.weight_bytes :][:, :size] = turns[:, plain.weight_bytes :][:, :size]
+        groups, order = streams.groups, np.argsort(self.scaled.outputs)
+        rows = order[np.searchsorted(self.scaled.outputs[order], groups["outputs"])]
+        factors = ("factors", np.float32, (kernel.rows,))
+        records = np.zeros(len(groups), [*groups.dtype.descr, factors])
+        for name in ("begin", "end"):
+            records[name] = groups[name] // plain.turn_bytes * kernel.turn_bytes
+        for name in ("outputs", "bias"):
             records[name] = groups[name]
-        records["begin"] = groups["begin"] // kernel.turn_bytes * twin.turn_bytes
-        records["end"] = groups["end"] // kernel.turn_bytes * twin.turn_bytes
-        records["factors"] = np.where(self.factors != 0, self.factors, 1)[row]
-        return replace(streams, groups=records, stream=words.ravel())
+        records["factors"] = self._nonzero_factors[rows]
+        return replace(streams, groups=records, stream=words)
+
+    @property
+    def _nonzero_factors(self) -> np.ndarray:
+        """(K,) factors; 1 for rows that are zero."""
+        return np.where(self.factors != 0, self.factors, np.float32(1))
 
 
 def coded_rows(
     layout: Layout, order: np.ndarray, scale: np.ndarray | None, scaled: ConvRows
 ) -> CodedRows | None:
-    """Return a weight as codes, if its layout shares few values."""
+    """Return a weight as codes, if its layout shares few values.
+
+    Args:
+        layout: of a (K, C/G, R, S) weight.
+        order: which entry of a filter each tap is.
+        scale: (K,) to multiply the rows by.
+        scaled: the weight as kernels of numbers read it.
+    """
     if not isinstance(layout, Codebook):
         return None
     factors = np.ones(layout.shape[0], np.float32) if scale is None else scale
@@ -94,8 +109,3 @@ def coded_rows(
     if len(values) < MOST_VALUES:
         values = np.unique(np.append(values, np.float32(0)))
     return CodedRows(layout, order, values, factors, scaled)
-
-
-def kernel_of_codes(kernel: ConvKernel) -> CodedConvKernel:
-    """Return the kernel that reads codes where this one reads numbers."""
-    return CodedConvKernel(**{field.name: getattr(kernel, field.name) for field in fields(kernel)})

@@ -32,7 +32,7 @@ class Convolution:
         adds: whether the result is added to what the target holds.
         echoes: whether it writes what lies outside the target's tiles, too.
         keep_infinities: whether ways that make NaN of them are no choice.
-        coded: its weight as codes, if it has few values.
+        coded: its weight as codes, if it is to be read so where a kernel can.
     """
 
     op: Conv2d

@@ -109,7 +109,9 @@ def _add_step(
 def conv_choices(conv: Convolution, name: str) -> tuple[tuple[Choice, ...], list[Buffer]]:
     """Return the likeliest ways to compute a convolution, and the memory that they need."""
     ways = list(direct_ways(conv))
-    if conv.rows.density > DENSE_ABOVE:
+    if conv.coded and not ways:
+        return conv_choices(replace(conv, coded=None), name)
+    if conv.rows.density > DENSE_ABOVE and not conv.coded:
         ways += channel_ways(conv)
         for windows in () if conv.keep_infinities else winograd_windows(conv):
             ways += winograd_ways(conv, windows)
@@ -132,7 +134,7 @@ def rank_ways(ways: list[Way]) -> list[Way]:
 def conv_rows(
     lowering: Lowering, node: Node, op: Conv2d, source: Grid, target: Grid
 ) -> tuple[ConvRows, CodedRows | None]:
-    """Return the weight with offsets, scale and bias folded in; and as codes, if there are such."""
+    """Return the weight with offsets, scale and bias folded in; and as codes, if to be kept so."""
     graph = lowering.graph
     layout, scale = graph.weights[node.weights["weight"]], None
     k, _, height, width = layout.shape
@@ -149,4 +151,4 @@ def conv_rows(
         target.channel_offsets().astype(np.int64),
         np.ascontiguousarray(bias),
     )
-    return rows, coded_rows(layout, order, scale, rows)
+    return rows, coded_rows(layout, order, scale, rows) if lowering.least_memory else None

@@ -1,4 +1,4 @@
-"""What `ConvKernel` reads, and which such kernels are tried."""
+"""What `ConvKernel` and its twin of codes read, and which such kernels are tried."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from functools import partial
 
 import numpy as np
 
-from gossamer.compile.lowering.coded_conv import CodedRows, kernel_of_codes
 from gossamer.compile.lowering.conv_candidates import Candidate, Windows, candidates
 from gossamer.compile.lowering.conv_streams import build_streams, split_rows
 from gossamer.compile.lowering.conv_ways import Convolution, Way
@@ -20,12 +19,13 @@ MOST_WAYS = 32
 NEAR_TILES = 8
 """Tiles of a thread from which on its stream, once read, is near: asking for it takes 2 to 5 % of
 the time, and not asking a fifth of the first tile's."""
-CODED = 1.05
-"""How much longer a kernel of codes is expected to take than its twin of numbers."""
 
 
 def direct_ways(conv: Convolution) -> Iterator[Way]:
-    """Yield the ways with pixels in the lanes, the likeliest first."""
+    """Yield the ways with pixels in the lanes, the likeliest first.
+
+    Of a coded weight these are ways that read codes: none, where no zeros are skipped.
+    """
     op, planes = conv.op, conv.target.planes
     channels = len(conv.source.channels) // op.groups
     tile = planes.tile_h, planes.tile_w
@@ -37,13 +37,11 @@ def direct_ways(conv: Convolution) -> Iterator[Way]:
     rest = [c for c in firsts if c and all(c is not other for other in found[:MOST_WAYS])]
     for candidate in [*found[:MOST_WAYS], *rest]:
         candidate = _with_near_stream(candidate, tile, conv.threads)
-        reads, variant = conv.pixels * conv.rows.reads(candidate.kernel), f"b{candidate.blocks}"
-        build = partial(_arguments, conv, candidate)
-        yield Way(candidate.kernel, candidate.cycles, build, variant, reads=reads)
-        if conv.coded and conv.coded.suits(candidate.kernel):
-            kernel, cycles = kernel_of_codes(candidate.kernel), CODED * candidate.cycles
-            build = partial(_arguments, conv, candidate, conv.coded)
-            yield Way(kernel, cycles, build, variant, reads=reads)
+        kernel = conv.coded.kernel(candidate.kernel) if conv.coded else candidate.kernel
+        if kernel is not None:
+            reads = conv.pixels * conv.rows.reads(candidate.kernel)
+            build = partial(_arguments, conv, candidate)
+            yield Way(kernel, candidate.cycles, build, f"b{candidate.blocks}", reads=reads)
 
 
 def _with_near_stream(candidate: Candidate, tile: tuple[int, int], threads: int) -> Candidate:
@@ -54,10 +52,8 @@ def _with_near_stream(candidate: Candidate, tile: tuple[int, int], threads: int)
     return replace(candidate, kernel=replace(kernel, near=near)) if near else candidate
 
 
-def _arguments(
-    conv: Convolution, candidate: Candidate, coded: CodedRows | None = None
-) -> dict[str, Argument]:
-    kernel, threads = candidate.kernel, conv.threads
+def _arguments(conv: Convolution, candidate: Candidate) -> dict[str, Argument]:
+    kernel, threads, coded = candidate.kernel, conv.threads, conv.coded
     rows = coded.rows if coded else conv.rows
     source, target = conv.source.planes, conv.target.planes
     tiles = pixel_tiles(source, target, conv.op.stride, (kernel.tile_h, kernel.tile_w))
@@ -75,8 +71,9 @@ def _arguments(
     tiles[:, 0] += rows.base
     streams = build_streams(rows, kernel, candidate.blocks, parts, source.column_bytes)
     table: Mapping[str, Argument] = {}
-    if coded:
-        streams, table = coded.streams(streams, kernel), {"table": coded.values}
+    if coded and (twin := coded.kernel(kernel)):
+        streams = coded.streams(streams, kernel, twin)
+        table = {"table": coded.table(twin, conv.lanes)}
     echoes: Mapping[str, Argument] = dict.fromkeys(("echo_bounds", "echoes", "echo_lanes"), 0)
     if kernel.echoes:
         echoes = tile_echoes(target, (kernel.tile_h, kernel.tile_w))

@@ -54,9 +54,10 @@ def lower_linear(lowering: Lowering, node: Node, op: Linear) -> None:
     source, target = lowering.flat(node.inputs[0]), lowering.new_flat(node.name, VECTORS)
     arguments: dict[str, Argument] = {"input": source, "output": target, "biases": biases}
     layer = _Layer(layout, scale, op.activation, lowering.target, lowering.threads, arguments)
+    choices = tuple(layer.choices(only_codes=lowering.least_memory)) or tuple(layer.choices())
     macs = op.macs((), graph.weight_shapes(node))
     effective_macs = round(macs * layout.density)
-    numbers, choices = lowering.numbers(*node.inputs, node.name), tuple(layer.choices())
+    numbers = lowering.numbers(*node.inputs, node.name)
     lowering.steps.append(Step(node.name, choices, (source, target), macs, effective_macs, numbers))
 
 
@@ -80,18 +81,19 @@ class _Layer:
     threads: int
     arguments: dict[str, Argument]
 
-    def choices(self) -> Iterator[Choice]:
+    def choices(self, *, only_codes: bool = False) -> Iterator[Choice]:
         """Yield the ways worth trying, the likeliest first: those that read the fewest bytes."""
         is_sparse = self.layout.density < SPARSE_BELOW
         is_dense = self.layout.density > DENSE_ABOVE or not is_sparse
-        form = coded_form(self.layout, self.scale)
+        form, lanes = coded_form(self.layout, self.scale), self.target.lanes
         if form is not None and is_sparse and self._looks_up(form, MOST_LOOKED_UP):
             yield self._sparse(form)
-        if form is not None and is_dense and self._looks_up(form, self.target.lanes // 2):
+        most = MOST_LOOKED_UP if only_codes else lanes // 2
+        if form is not None and is_dense and self._looks_up(form, most):
             yield self._packed(form)
-        if is_sparse:
+        if is_sparse and not only_codes:
             yield self._sparse(Floats())
-        if is_dense:
+        if is_dense and not only_codes:
             yield self._dense()
 
     def _looks_up(self, form: WeightForm, most: int) -> bool:
