@@ -60,7 +60,7 @@ class Case:
     Args:
         graph: the network.
         x: its input.
-        options: lanes, instruction set, threads, whether kernels are measured, or chosen for memory.
+        options: lanes, instruction set, threads, and what kernels are chosen by.
         binding: what places memory.
         dot: how products of bytes are added; empty if the graph has none. Such graphs are exact.
         odd: whether caches and offsets count as small, so that small layers are treated as large,

@@ -16,6 +16,7 @@ from gossamer.compile.kernels.code_move import (
     DecodeKernel,
     EncodeKernel,
 )
+from gossamer.compile.kernels.coded_conv import CodedConvKernel
 from gossamer.compile.kernels.conv import ConvKernel
 from gossamer.compile.kernels.depthwise import DepthwiseKernel
 from gossamer.compile.kernels.elementwise import ElementwiseKernel, FlatKernel
@@ -45,6 +46,9 @@ KERNELS = [
     ConvKernel(2, 1, 3, unroll=3, wide=True),
     ConvKernel(1, 2, 4, unroll=4, near=True),
     ConvKernel(4, 2, 1, shared=True, by_rows=True),
+    CodedConvKernel(1, 2, 4, unroll=4, near=True, values=17),
+    CodedConvKernel(2, 1, 3, unroll=3, activation="relu", adds=True, blocked=True, wide=True),
+    CodedConvKernel(1, 1, 7, echoes=True, values=32),
     DepthwiseKernel(3, 3, 7, activation="relu6"),
     DepthwiseKernel(5, 3, 4, stride_w=2, dilation_w=2),
     PoolKernel("max", 3, 6, 2),
