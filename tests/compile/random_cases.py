@@ -104,13 +104,14 @@ def case(seed: int) -> Case:
         "isa": isa,
         "threads": int(rng.choice([1, 1, 1, 1, 1, 1, 2, 3])),
         "measure": bool(rng.random() < 0.05),
-        "least_memory": bool(rng.random() < 0.3),
     }
     odd = rng.random() < 0.25
     bindings = [Binding]
     if os.name == "posix":
         bindings += [GuardedBinding, GuardedFromBelow]
-    return Case(graph, x, options, bindings[int(rng.integers(len(bindings)))], bool(odd), dot)
+    binding = bindings[int(rng.integers(len(bindings)))]
+    options["least_memory"] = bool(rng.random() < 0.3)
+    return Case(graph, x, options, binding, bool(odd), dot)
 
 
 def dots_of(target: Target) -> tuple[str, ...]:

@@ -109,14 +109,14 @@ class Growing:
         """Return a weight in some layout; shared values are rounded ones."""
         if array.ndim == 1:
             return Dense.from_dense(array)
-        kind = int(self.rng.integers(4))
-        if kind == 0:
-            step = self.rng.choice([0.02, 0.2, 1.0])
-            return Codebook.from_dense(np.rint(array / step) * np.float32(step))
-        if kind == 1:
+        place = self.rng.random()
+        if 0.3 < place < 0.5:
+            step = np.float32(0.02 if place < 0.4 else 0.3)
+            return Codebook.from_dense(np.rint(array / step) * step)
+        if place > 0.85:
             integers = np.clip(np.rint(10 * array), -127, 127).astype(np.int8)
-            return Quantised(integers, self.rng.random(len(array)).astype(np.float32) / 5)
-        return (Sparse, Dense)[kind - 2].from_dense(array)
+            return Quantised(integers, (np.arange(len(array)) % 5 / 20).astype(np.float32))
+        return (Sparse if place < 0.5 else Dense).from_dense(array)
 
     def conv(self, value: str, **fixed: object) -> str:
         """Add a convolution; with `filters` given, it keeps the size of pictures."""

@@ -165,6 +165,19 @@ def test_codes_come_before_numbers_if_they_are_quick_to_look_up() -> None:
     assert any("int8" in kernel for kernel in kernels(layer(quantised(rng, (9, 9), 1, 256)), 4))
 
 
+@pytest.mark.parametrize("values", [1, 2, 3, 4, 5, 8, 9, 15, 16, 17, 33, 65, 129])
+@pytest.mark.parametrize("lanes", [8, 16])
+def test_packed_codes_of_each_width(values: int, lanes: int) -> None:
+    """Where a table is shorter than a vector, the bits that follow a code are in the way."""
+    rng = np.random.default_rng(values)
+    places = np.arange(40 * 37)
+    centroids = 1 + np.arange(values, dtype=np.float32)
+    layout = Codebook((40, 37), places, rng.integers(0, values, len(places)), centroids)
+    graph, x = layer(layout), rng.standard_normal((1, 37)).astype(np.float32)
+    with only(0), program(graph, lanes=lanes, least_memory=True) as compiled:
+        assert_allowed(graph, x, compiled(x), TOLERANCE)
+
+
 def test_without_a_form_there_are_only_numbers() -> None:
     rng = np.random.default_rng(0)
     many = codebook(rng, (64, 50), 0.9, 256)

@@ -84,9 +84,11 @@ def coded_rows(layout: Layout, scale: np.ndarray | None, form: WeightForm) -> Li
     else:
         assert isinstance(layout, Codebook)  # for the type checker: other layouts have no form
         used = used_values(layout)
-        table, places = layout.centroids[used], np.cumsum(used) - 1
-        zero, kept = min(len(table), MOST_VALUES - 1), used[layout.codes]
-        positions, entries = layout.positions[kept], places[layout.codes[kept]].astype(np.uint8)
+        table, codes, positions = layout.centroids[used], layout.codes, layout.positions
+        if not used.all():
+            kept = used[codes]
+            codes, positions = (np.cumsum(used) - 1)[codes[kept]], positions[kept]
+        entries, zero = codes.astype(np.uint8), min(len(table), MOST_VALUES - 1)
     rows = positions // max(1, shape[1])
     columns = positions - rows * max(1, shape[1])
     if not factors.all():

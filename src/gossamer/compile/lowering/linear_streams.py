@@ -80,12 +80,18 @@ def sparse_streams(rows: LinearRows, kernel: SparseLinearKernel, lanes: int) -> 
 
 
 def _tables(rows: LinearRows, lanes: int, height: int) -> dict[str, Argument]:
-    """Return the values that entries are looked up in, and the factors of whole blocks."""
-    table = np.zeros(max(1, rows.form.table_entries(lanes)), np.float32)
+    """Return the values that entries are looked up in, and the factors of whole blocks.
+
+    A table that is shorter than a vector repeats: who looks up there sees bits of the next entry.
+    """
+    values = np.zeros(2**rows.form.bits if rows.table is not None else 1, np.float32)
     if rows.table is not None:
-        table[: len(rows.table)] = rows.table
+        values[: len(rows.table)] = rows.table
     spare = -len(rows.factors) % height
-    return {"table": table, "factors": np.pad(rows.factors, (0, spare)).astype(np.float32)}
+    return {
+        "table": np.resize(values, max(1, rows.form.table_entries(lanes))),
+        "factors": np.pad(rows.factors, (0, spare)).astype(np.float32),
+    }
 
 
 def _records(turns: np.ndarray, turn_bytes: int) -> np.ndarray:
