@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from gossamer.compile import compile as compiling
 from gossamer.compile.bind import Binding
+from gossamer.compile.compile import compile as compile_graph
 from gossamer.compile.lowering import linear
 from gossamer.compile.lowering.filters import Filters
 from gossamer.compile.lowering.linear_rows import coded_form, coded_rows, float_rows, table_size
@@ -27,6 +28,7 @@ from tests.compile.guard_pages import GuardedBinding, GuardedFromBelow
 from tests.compile.not_finite import assert_allowed
 
 NAN, INF = np.nan, np.inf
+AVX2 = "avx2"
 WAYS = [(4, HOST), (4, "portable"), (8, HOST), (8, "avx2"), (16, HOST)]
 BINDINGS = [Binding, GuardedBinding, GuardedFromBelow] if os.name == "posix" else [Binding]
 
@@ -176,6 +178,22 @@ def test_packed_codes_of_each_width(values: int, lanes: int) -> None:
     graph, x = layer(layout), rng.standard_normal((1, 37)).astype(np.float32)
     with only(0), program(graph, lanes=lanes, least_memory=True) as compiled:
         assert_allowed(graph, x, compiled(x), TOLERANCE)
+
+
+@pytest.mark.skipif(target_with(8).lanes < 8, reason="not a processor with AVX2")
+def test_the_least_memory_is_that_of_codes_even_if_they_are_slow() -> None:
+    rng = np.random.default_rng(0)
+    graph = layer(codebook(rng, (64, 50), 0.9, 100))
+    x, sizes = rng.standard_normal((1, 50)).astype(np.float32), []
+    for least_memory in (False, True):
+        with compile_graph(
+            graph, measure=False, target=AVX2, least_memory=least_memory
+        ) as compiled:
+            assert_allowed(graph, x, compiled(x), TOLERANCE)
+            report = next(r for r in compiled.plan_for((50,)).reports if r.macs)
+        assert ("codes" in report.kernel) == least_memory
+        sizes.append(report.table_bytes)
+    assert sizes[1] < 0.4 * sizes[0]
 
 
 def test_without_a_form_there_are_only_numbers() -> None:
