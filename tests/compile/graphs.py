@@ -43,11 +43,18 @@ def single(
 
 
 def program(
-    graph: Graph, *, threads: int = 1, lanes: int = 16, measure: bool = False, isa: str = HOST
+    graph: Graph,
+    *,
+    threads: int = 1,
+    lanes: int = 16,
+    measure: bool = False,
+    isa: str = HOST,
+    least_memory: bool = False,
 ) -> Program:
     """Compile for vectors of at most `lanes`, and no more than an instruction set."""
     target = target_with(lanes, isa)
-    return Program(graph, partial(make_plan, graph, target, threads, measure), threads)
+    planner = partial(make_plan, graph, target, threads, measure, least_memory=least_memory)
+    return Program(graph, planner, threads)
 
 
 def assert_equals_interpreter(graph: Graph, x: np.ndarray, **options: Any) -> None:

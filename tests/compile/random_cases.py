@@ -12,7 +12,7 @@ import os
 import subprocess
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -31,9 +31,11 @@ from gossamer.compile.lowering import (
     conv_candidates,
     convolution,
     direct_conv,
+    linear,
     winograd_windows,
 )
 from gossamer.compile.lowering.conv_ways import Way
+from gossamer.compile.step import Choice
 from gossamer.graph import Graph
 from gossamer.graph.interpret import interpret
 from gossamer.graph.ops import ACTIVATIONS
@@ -58,7 +60,7 @@ class Case:
     Args:
         graph: the network.
         x: its input.
-        options: lanes, instruction set, threads and whether kernels are measured.
+        options: lanes, instruction set, threads, and what kernels are chosen by.
         binding: what places memory.
         dot: how products of bytes are added; empty if the graph has none. Such graphs are exact.
         odd: whether caches and offsets count as small, so that small layers are treated as large,
@@ -107,7 +109,9 @@ def case(seed: int) -> Case:
     bindings = [Binding]
     if os.name == "posix":
         bindings += [GuardedBinding, GuardedFromBelow]
-    return Case(graph, x, options, bindings[int(rng.integers(len(bindings)))], bool(odd), dot)
+    binding = bindings[int(rng.integers(len(bindings)))]
+    options["least_memory"] = bool(rng.random() < 0.3)
+    return Case(graph, x, options, binding, bool(odd), dot)
 
 
 def dots_of(target: Target) -> tuple[str, ...]:
@@ -156,6 +160,8 @@ def any_kernel(seed: int) -> Iterator[None]:
         shuffled = partial(_shuffled, np.random.default_rng(seed))
         changes.enter_context(patch.object(convolution, "rank_ways", shuffled))
         changes.enter_context(patch.object(code_candidates, "LARGEST_NARROW", 20))
+        in_any_order = _in_any_order(np.random.default_rng(seed), linear._Layer.choices)
+        changes.enter_context(patch.object(linear._Layer, "choices", in_any_order))
         shuffled = partial(_shuffled_for_codes, np.random.default_rng(seed))
         changes.enter_context(patch.object(code_convolution, "code_candidates", shuffled))
         yield
@@ -167,6 +173,16 @@ def _shuffled(rng: np.random.Generator, ways: list[Way]) -> list[Way]:
     ways = [ways[i] for i in rng.permutation(len(ways))]
     kind = kinds[int(rng.integers(len(kinds)))]
     return sorted(ways, key=lambda way: type(way.kernel) is not kind)
+
+
+def _in_any_order(
+    rng: np.random.Generator, choices: Callable[..., Iterator[Choice]]
+) -> Callable[..., list[Choice]]:
+    def shuffled(layer: Any, **which: bool) -> list[Choice]:
+        found = list(choices(layer, **which))
+        return [found[i] for i in rng.permutation(len(found))]
+
+    return shuffled
 
 
 def _shuffled_for_codes(rng: np.random.Generator, *args: Any, **options: Any) -> list:

@@ -10,6 +10,7 @@ import numpy as np
 
 from gossamer.errors import ShapeError
 from gossamer.graph import Dense, Graph, Input, Node, Sparse
+from gossamer.graph.layouts import Codebook, Layout, Quantised
 from gossamer.graph.ops import (
     ACTIVATIONS,
     COMPETITIONS,
@@ -67,7 +68,7 @@ class Growing:
     activations: Sequence[str]
     shapes: dict[str, tuple[int, ...]]
     nodes: list[Node] = field(default_factory=list)
-    weights: dict[str, Dense | Sparse] = field(default_factory=dict)
+    weights: dict[str, Layout] = field(default_factory=dict)
 
     def grow(self) -> None:
         """Add one operator, or the few of a pattern."""
@@ -99,11 +100,23 @@ class Growing:
             return inputs[0]
         name = f"n{len(self.nodes)}"
         for role, array in weights.items():
-            layout = Sparse if array.ndim > 1 and self.rng.random() < 0.5 else Dense
-            self.weights[f"{name}.{role}"] = layout.from_dense(array)
+            self.weights[f"{name}.{role}"] = self._held(array)
         self.nodes.append(Node(name, op, inputs, {role: f"{name}.{role}" for role in weights}))
         self.shapes[name] = shape
         return name
+
+    def _held(self, array: np.ndarray) -> Layout:
+        """Return a weight in some layout; shared values are rounded ones."""
+        if array.ndim == 1:
+            return Dense.from_dense(array)
+        place = self.rng.random()
+        if 0.3 < place < 0.5:
+            step = np.float32(0.02 if place < 0.4 else 0.3)
+            return Codebook.from_dense(np.rint(array / step) * step)
+        if place > 0.85:
+            integers = np.clip(np.rint(10 * array), -127, 127).astype(np.int8)
+            return Quantised(integers, (np.arange(len(array)) % 5 / 20).astype(np.float32))
+        return (Sparse if place < 0.5 else Dense).from_dense(array)
 
     def conv(self, value: str, **fixed: object) -> str:
         """Add a convolution; with `filters` given, it keeps the size of pictures."""

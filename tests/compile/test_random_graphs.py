@@ -36,6 +36,11 @@ def test_some_random_graphs() -> None:
     run_apart(0, 30)
 
 
+def test_sums_that_wait_have_room_for_the_last_group_of_each_thread() -> None:
+    """56 rows in groups of 12 are five groups, but six if two threads have 28 rows each."""
+    run_apart(32966, 1)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("block", range(BLOCKS))
 def test_a_hundred_thousand_random_graphs(block: int, cache: Path) -> None:

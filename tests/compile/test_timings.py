@@ -23,12 +23,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def step(variants: Sequence[str], macs: int = 1000, nonzero: int = 100, size: int = 64) -> Step:
-    choices = tuple(Choice(LinearKernel(True), dict, variant) for variant in variants)
+    choices = tuple(Choice(LinearKernel(), dict, variant) for variant in variants)
     return Step("node", choices, (Buffer("x", size),), macs, nonzero)
 
 
 def times(**known: float) -> dict[str, float]:
-    return {f"{LinearKernel(True).label()}-{variant}": time for variant, time in known.items()}
+    return {f"{LinearKernel().label()}-{variant}": time for variant, time in known.items()}
 
 
 def test_equal_steps_share_what_was_measured(folder: Path) -> None:

@@ -16,17 +16,21 @@ from gossamer.compile.kernels.code_move import (
     DecodeKernel,
     EncodeKernel,
 )
+from gossamer.compile.kernels.coded_conv import CodedConvKernel
 from gossamer.compile.kernels.conv import ConvKernel
 from gossamer.compile.kernels.depthwise import DepthwiseKernel
 from gossamer.compile.kernels.elementwise import ElementwiseKernel, FlatKernel
 from gossamer.compile.kernels.kernel import Kernel
 from gossamer.compile.kernels.linear import LinearKernel
 from gossamer.compile.kernels.move import GatherKernel, HaloKernel, UnpackKernel
+from gossamer.compile.kernels.packed_linear import PackedLinearKernel
 from gossamer.compile.kernels.pool import PlaneMeanKernel, PoolKernel
 from gossamer.compile.kernels.relayout import RelayoutKernel, TransposeKernel
 from gossamer.compile.kernels.requantise import Epilogue
 from gossamer.compile.kernels.response_norm import ResponseNormKernel
 from gossamer.compile.kernels.softmax import SoftmaxKernel
+from gossamer.compile.kernels.sparse_linear import SparseLinearKernel
+from gossamer.compile.kernels.weight_forms import Floats, Integers, SharedValues
 from gossamer.compile.kernels.winners import WinnersKernel
 from gossamer.compile.kernels.winograd import WinogradKernel
 from gossamer.compile.kernels.winograd_planes import WinogradPlanesKernel
@@ -44,6 +48,9 @@ KERNELS = [
     ConvKernel(4, 2, 1, shared=True, by_rows=True),
     ConvKernel(2, 1, 3, unroll=4, step_bytes=448),
     ConvKernel(1, 2, 2, 2, unroll=2, adds=True, blocked=True, wide=True, step_bytes=320),
+    CodedConvKernel(1, 2, 4, unroll=4, near=True, values=17),
+    CodedConvKernel(2, 1, 3, unroll=3, activation="relu", adds=True, blocked=True, wide=True),
+    CodedConvKernel(1, 1, 7, echoes=True, values=32),
     DepthwiseKernel(3, 3, 7, activation="relu6"),
     DepthwiseKernel(5, 3, 4, stride_w=2, dilation_w=2),
     PoolKernel("max", 3, 6, 2),
@@ -66,9 +73,13 @@ KERNELS = [
     *(FlatKernel(f, "silu") for f in ("copy", "zero", "add", "multiply", "scale_shift")),
     ResponseNormKernel(0.75),
     ResponseNormKernel(0.6),
-    LinearKernel(True),
-    LinearKernel(True, "relu", 4),
-    LinearKernel(False, "relu"),
+    LinearKernel(),
+    LinearKernel("relu", 4),
+    *(SparseLinearKernel(form, "relu") for form in (Floats(), SharedValues(4), Integers(8))),
+    SparseLinearKernel(SharedValues(33), wide=True),
+    PackedLinearKernel(SharedValues(16), 3, "relu", 4),
+    PackedLinearKernel(SharedValues(65), 0),
+    PackedLinearKernel(Integers(8), 3),
     GatherKernel(),
     RelayoutKernel(1),
     RelayoutKernel(4),

@@ -7,7 +7,7 @@ from math import prod
 
 from gossamer.compile.bind import Binding
 from gossamer.compile.choose import choose
-from gossamer.compile.lowering.lower import image_shapes, lower
+from gossamer.compile.lowering.lower import Lowered, image_shapes, lower
 from gossamer.compile.multiply_out import plan_fastest
 from gossamer.compile.threads import share_out
 from gossamer.compile.timings import Timings
@@ -21,7 +21,14 @@ from gossamer.runtime.plan import Plan
 from gossamer.runtime.program import Program
 
 
-def compile(graph: Graph, threads: int = 1, *, measure: bool = True, target: str = HOST) -> Program:
+def compile(
+    graph: Graph,
+    threads: int = 1,
+    *,
+    measure: bool = True,
+    target: str = HOST,
+    least_memory: bool = False,
+) -> Program:
     """Turn a graph into a program for this machine.
 
     Args:
@@ -36,6 +43,9 @@ def compile(graph: Graph, threads: int = 1, *, measure: bool = True, target: str
             narrower one, to see what another class of machine would run: "avx2" (no AVX-512, no
             dot products of bytes) or "portable" (SSE2 on x86-64, NEON on 64-bit ARM). Caches and
             clock stay this processor's.
+        least_memory: read weights as codes of a byte or less wherever the graph holds them so
+            (codebooks; in linear layers integers, too) and a kernel can, not only where that is
+            fastest: such weights take about half the memory, and convolutions some percent longer.
 
     Returns:
         A program; call it with (N, C, H, W) arrays.
@@ -60,7 +70,8 @@ def compile(graph: Graph, threads: int = 1, *, measure: bool = True, target: str
         raise SpecError("impossible number of threads", got=threads, expected="1…256")
     held = narrowed(host_target(), target)
     verify(graph)
-    return Program(graph, partial(make_plan, graph, held, threads, measure), threads)
+    planner = partial(make_plan, graph, held, threads, measure, least_memory=least_memory)
+    return Program(graph, planner, threads)
 
 
 def make_plan(
@@ -71,32 +82,38 @@ def make_plan(
     image_shape: Shape,
     *,
     keep_infinities: bool = False,
+    least_memory: bool = False,
 ) -> Plan:
     """Return the fastest plan of a graph for images of one shape, (C, H, W) or (F,).
 
     Unmeasured, it runs on all the threads. With `keep_infinities`, kernels that make NaN of them
-    are left out, and layers are not multiplied out.
+    are left out; with `least_memory`, those of numbers where there are some of codes. With either,
+    layers are not multiplied out.
     """
-    ways = Ways(graph, image_shapes(graph, image_shape), may_multiply=not keep_infinities)
+    as_they_are = keep_infinities or least_memory
+    ways = Ways(graph, image_shapes(graph, image_shape), may_multiply=not as_they_are)
+    options = {"keep_infinities": keep_infinities, "least_memory": least_memory}
 
     def plan_of(count: int) -> Plan:
         timings = Timings(target, count) if measure else None
-        as_it_is = partial(_plan, target, count, timings, image_shape, keep_infinities)
+
+        def as_it_is(graph: Graph) -> Plan:
+            lowered = lower(graph, image_shape, target, count, **options)
+            return _plan(lowered, target, count, timings, image_shape)
+
         return plan_fastest(ways, as_it_is, timings)
 
     return share_out(plan_of, threads) if measure else plan_of(threads)
 
 
 def _plan(
+    lowered: Lowered,
     target: Target,
     threads: int,
     timings: Timings | None,
     image_shape: Shape,
-    keep_infinities: bool,
-    graph: Graph,
 ) -> Plan:
-    """Return a plan of a graph as it is, that `threads` threads run."""
-    lowered = lower(graph, image_shape, target, threads, keep_infinities=keep_infinities)
+    """Return a plan of steps that `threads` threads run."""
     binding = Binding(lowered, target)
     choices, reports = choose(lowered.steps, binding, timings, threads)
     steps, tables = binding.gather(choices)

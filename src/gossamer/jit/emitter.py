@@ -146,6 +146,10 @@ class Emitter:
         """Return a vector with `value` in every lane."""
         return _in_all_lanes(float(value).hex(), self.lanes)
 
+    def integers(self, value: int) -> Value:
+        """Return a vector with a 32-bit integer in every lane."""
+        return ir.Constant(self.int_vector, [INT32(value)] * self.lanes)
+
     def splat(self, scalar: Value) -> Value:
         """Return a vector with a float32 value in every lane."""
         first = self.builder.insert_element(self._undefined, scalar, _whole(0))

@@ -132,9 +132,14 @@ class ConvKernel(Kernel):
         return 4 if self.wide else 2
 
     @property
+    def weight_bytes(self) -> int:
+        """Bytes of a turn's weights: where its offsets begin."""
+        return 4 * self.turn_weights
+
+    @property
     def turn_bytes(self) -> int:
         """Bytes of the stream that one turn reads; whole words."""
-        return 4 * self.turn_weights + -(-self.offset_bytes * self.turn_offsets // 4) * 4
+        return -(-(self.weight_bytes + self.offset_bytes * self.turn_offsets) // 4) * 4
 
     @property
     def group_bytes(self) -> int:
@@ -151,6 +156,18 @@ class ConvKernel(Kernel):
         words = ["f32-conv", form, tile, f"s{self.stride_w}", self.activation]
         words += [f"run{self.step_bytes}"] * (self.step_bytes != 0)
         return "-".join(words + [name for name, on in flags.items() if on])
+
+    def read_weights(self, e: KernelEmitter, turn: Value) -> Values:
+        """Read the weights of a turn, a turn before `take_weights` makes numbers of them."""
+        return read_weights(e, turn, self.turn_weights)
+
+    def take_weights(self, e: KernelEmitter, words: Values) -> Values:
+        """Return each weight of a turn in all lanes."""
+        return take_weights(e, words, self.turn_weights)
+
+    def scaled(self, e: KernelEmitter, record: Value, sums: Values) -> Values:
+        """Return the sums of a group of rows as they are added to what the output holds."""
+        return sums
 
     def body(self, emitter: KernelEmitter) -> None:
         """Write: for each tile, for each block of taps, walk the groups of rows."""
@@ -324,7 +341,8 @@ class _Walk:
             set_next([*words, *self._quads(following), *sums])
         now = e.loop_results
         outputs = self._outputs(record, rows[1])
-        sums = self._with_held(now[len(ahead) :], outputs, is_first)
+        sums = k.scaled(e, record, now[len(ahead) :])
+        sums = self._with_held(sums, outputs, is_first)
         self._finish(sums, outputs, is_last)
         return [end, *now[: len(ahead)]]
 
@@ -340,7 +358,7 @@ class _Walk:
         if k.shared:
             return self._shared_turn(at, offsets, source, now)
         sums = k.rows * k.tile_h * k.tile_w
-        weights = take_weights(e, now[:-sums], k.turn_weights)
+        weights = k.take_weights(e, now[:-sums])
         return self._sparse_turn(weights, offsets, source, now[-sums:])
 
     def _outputs(self, record: Value, target: Values) -> list[Values]:
@@ -397,12 +415,12 @@ class _Walk:
     def _words(self, turn: Value) -> Values:
         """Read the offsets of a turn."""
         k = self.kernel
-        return read_offsets(self.e, turn, 4 * k.turn_weights, k.turn_offsets, k.offset_bytes)
+        return read_offsets(self.e, turn, k.weight_bytes, k.turn_offsets, k.offset_bytes)
 
     def _quads(self, turn: Value) -> Values:
         """Read the weights of a turn; shared offsets leave time to read them when needed."""
         k = self.kernel
-        return [] if k.shared else read_weights(self.e, turn, k.turn_weights)
+        return [] if k.shared else k.read_weights(self.e, turn)
 
     def _vector(self, source: Values, offset: Value, v: int, nth: int = 0) -> Value:
         """Read what output vector `v` of the tile needs for the nth tap of the run at `offset`."""

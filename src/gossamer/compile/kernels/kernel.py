@@ -13,6 +13,7 @@ from gossamer.jit.emitter import INT32, INT64, POINTER, Emitter, Value, Values
 from gossamer.jit.target import Target
 
 _PERMUTES = {8: "llvm.x86.avx2.permps", 16: "llvm.x86.avx512.permvar.sf.512"}
+_OF_TWO = "llvm.x86.avx512.vpermi2var.ps.512"
 
 TILE_BYTES = 12
 """Bytes of one entry of a table of pixel tiles: three 32-bit offsets (input, output, pixel)."""
@@ -48,12 +49,17 @@ class Kernel(ABC):
         emitter.finish()
 
 
+def looks_up(target: Target) -> bool:
+    """Whether a target has an instruction for `KernelEmitter.look_up`."""
+    return target.isa.startswith("avx") and target.lanes in _PERMUTES
+
+
 class KernelEmitter(Emitter):
     """An emitter that knows a kernel's argument slots."""
 
     def __init__(self, module: ir.Module, kernel: Kernel, target: Target) -> None:
         super().__init__(module, kernel.name(target), [POINTER, INT64], target.lanes)
-        self._slots, self._isa = kernel.slots, target.isa
+        self._slots, self._looks_up = kernel.slots, looks_up(target)
 
     def pointer(self, slot: str) -> Value:
         """Return the address in a slot."""
@@ -109,14 +115,25 @@ class KernelEmitter(Emitter):
 
     def permute(self, vector: Value, lanes: Value, outside: Value | None = None) -> Value:
         """Return, lane by lane, the lane of `vector` that `lanes` says; else `outside`, or zero."""
-        b, nothing = self.builder, ir.Constant(self.int_vector, None)
-        intrinsic = _PERMUTES.get(self.lanes) if self._isa.startswith("avx") else None
-        if intrinsic:
-            moved = self.intrinsic(intrinsic, self.vector, [vector, lanes])
-        else:
-            moved, last = vector, INT32(self.lanes - 1)
-            for lane in map(INT32, range(self.lanes)):
-                value = b.extract_element(vector, b.and_(b.extract_element(lanes, lane), last))
-                moved = b.insert_element(moved, value, lane)
-        inside = b.icmp_signed(">=", lanes, nothing)
-        return b.select(inside, moved, self.constant(0.0) if outside is None else outside)
+        inside = self.builder.icmp_signed(">=", lanes, ir.Constant(self.int_vector, None))
+        moved = self.look_up([vector], lanes)
+        return self.builder.select(
+            inside, moved, self.constant(0.0) if outside is None else outside
+        )
+
+    @property
+    def looks_up_two(self) -> bool:
+        """Whether `look_up` takes two vectors."""
+        return self._looks_up and self.lanes == 16
+
+    def look_up(self, table: Values, places: Value) -> Value:
+        """Return, lane by lane, an entry of one vector, or two; places' other bits do not count."""
+        if len(table) == 2:
+            return self.intrinsic(_OF_TWO, self.vector, [table[0], places, table[1]])
+        if self._looks_up:
+            return self.intrinsic(_PERMUTES[self.lanes], self.vector, [table[0], places])
+        b, found, last = self.builder, table[0], INT32(self.lanes - 1)
+        for lane in map(INT32, range(self.lanes)):
+            value = b.extract_element(table[0], b.and_(b.extract_element(places, lane), last))
+            found = b.insert_element(found, value, lane)
+        return found

@@ -1,32 +1,27 @@
-"""Linear layers: output rows go in blocks of one vector or a few, one row a lane."""
+"""Linear layers of dense weights: output rows go in blocks of a few vectors, one row a lane."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import ClassVar
 
-from llvmlite import ir
-
 from gossamer.compile.kernels.activation import activate
 from gossamer.compile.kernels.kernel import Kernel, KernelEmitter
-from gossamer.jit.emitter import FLOAT, INT32, INT64, Value
+from gossamer.jit.emitter import FLOAT, INT64
 
 
 @dataclass(frozen=True)
 class LinearKernel(Kernel):
-    """y = activation(W x + bias) for flat x.
+    """y = activation(W x + bias) for flat x; the rows of a block read the same input.
 
     Args:
-        shared: whether the rows of a block read the same input (dense); otherwise each lane has an
-            index of its own, and rows are padded with zero weights to the longest of the block.
         activation: applied before the store.
-        vectors: of rows in a block: sums that do not wait for each other; 1 unless shared.
+        vectors: of rows in a block: sums that do not wait for each other.
 
-    Stream of one turn: one weight a row, then one 32-bit byte offset (shared) or one a lane.
-    Record of a block: stream offset, turns (64-bit each). The output has room for whole blocks.
+    Stream of one turn: one weight a row, then the 32-bit byte offset of their input. Record of a
+    block: stream offset, turns (64-bit each). The output has room for whole blocks.
     """
 
-    shared: bool
     activation: str = "identity"
     vectors: int = 1
 
@@ -41,12 +36,11 @@ class LinearKernel(Kernel):
 
     def turn_bytes(self, lanes: int) -> int:
         """Bytes of the stream that one turn reads."""
-        return 4 * lanes * self.vectors + (4 if self.shared else 4 * lanes)
+        return 4 * lanes * self.vectors + 4
 
     def label(self) -> str:
         """Return for example "f32-linear-dense4-relu"."""
-        form = f"dense{self.vectors}" if self.shared else "sparse"
-        return f"f32-linear-{form}-{self.activation}"
+        return f"f32-linear-dense{self.vectors}-{self.activation}"
 
     def body(self, emitter: KernelEmitter) -> None:
         """Write: for each block, accumulate over its stream."""
@@ -63,17 +57,9 @@ class LinearKernel(Kernel):
             sums = [e.load(e.vector, e.at(biases, at_block), v) for v in vectors]
             with e.carried_loop(0, turns, 1, sums) as (turn, sums, set_next):
                 entry = e.at(start, e.multiply(turn, self.turn_bytes(e.lanes)))
-                inputs = self._inputs(e, entry, x)
+                offset = e.load_offset(entry, self.vectors * e.vector_bytes)
+                inputs = e.splat(e.load(FLOAT, x, offset))
                 weights = [e.load(e.vector, entry, v) for v in vectors]
                 set_next([e.fma(w, inputs, total) for w, total in zip(weights, sums, strict=True)])
             for v, total in zip(vectors, e.loop_results, strict=True):
                 e.store(activate(e, total, self.activation), e.at(y, at_block), v)
-
-    def _inputs(self, e: KernelEmitter, entry: Value, x: Value) -> Value:
-        if self.shared:
-            return e.splat(e.load(FLOAT, x, e.load_offset(entry, 4 * e.lanes * self.vectors)))
-        vector = ir.Constant(e.vector, ir.Undefined)
-        for lane in range(e.lanes):
-            value = e.load(FLOAT, x, e.load_offset(entry, 4 * e.lanes + 4 * lane))
-            vector = e.builder.insert_element(vector, value, ir.Constant(INT32, lane))
-        return vector

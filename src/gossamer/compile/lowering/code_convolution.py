@@ -199,9 +199,9 @@ def _add_step(
     )
     echoes = lowering.is_padded(ends.target) and epilogue.codes
     likely = code_candidates(rows, windows, epilogue, lowering.target.dots, echoes=echoes)
-    sums = Buffer(
-        f"{node.name} sums", lowering.threads * max(_sums_bytes(c, rows, windows) for c in likely)
-    )
+    threads = lowering.threads
+    of_thread = max(_sums_bytes(found, rows, windows, threads) for found in likely)
+    sums = Buffer(f"{node.name} sums", threads * of_thread)
     pixels = prod(lowering.shapes[node.name][2:])
     forms = {(found.kernel.shared, found.kernel.rows) for found in likely}
     read = {form: rows.quads_read(*form) for form in forms}
@@ -256,13 +256,17 @@ def _code_rows(
     )
 
 
-def _sums_bytes(candidate: CodeCandidate, rows: CodeRows, windows: Windows) -> int:
-    """Return the bytes of the sums of one thread that wait between blocks."""
+def _sums_bytes(candidate: CodeCandidate, rows: CodeRows, windows: Windows, threads: int) -> int:
+    """Return the bytes of the sums of one thread that wait between blocks.
+
+    Each thread's rows, and each run of them that reads the same channels, may end in a group that
+    is not full; a group's place is its number among all threads'.
+    """
     kernel = candidate.kernel
     if not kernel.blocked:
         return 0
     runs = 1 + int(np.count_nonzero(np.diff(rows.bases)))
-    groups = len(rows.words) // kernel.rows + runs
+    groups = len(rows.words) // kernel.rows + runs + threads - 1
     return groups * kernel.rows * kernel.vectors * 4 * windows.lanes
 
 

@@ -77,6 +77,7 @@ class Lowering:
         threads: for which work is shared out.
         code_plan: which values are held as codes.
         keep_infinities: whether kernels that make NaN of them are no choice.
+        least_memory: whether weights that can be read as codes are.
     """
 
     graph: Graph
@@ -86,6 +87,7 @@ class Lowering:
     threads: int
     code_plan: CodePlan
     keep_infinities: bool = False
+    least_memory: bool = False
     steps: list[Step] = field(default_factory=list)
     grids: dict[tuple[str, Place], Grid] = field(default_factory=dict)
     flats: dict[str, Buffer] = field(default_factory=dict)

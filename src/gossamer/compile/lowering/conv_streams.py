@@ -27,6 +27,8 @@ class ConvRows:
         bias: (K,) float32.
         runs: the nonzeros as runs of taps of neighbouring channels, if they are such.
         step_bytes: between the inputs of the taps of a run.
+        zeros: (K,) a tap of each row whose weight is zero: turns that are not full repeat it;
+            if None, they repeat the last tap, whose weight is shared out.
     """
 
     weight: Filters
@@ -35,6 +37,7 @@ class ConvRows:
     bias: np.ndarray
     runs: Entries | None = None
     step_bytes: int = 0
+    zeros: np.ndarray | None = None
 
     @property
     def group_rows(self) -> int:
@@ -234,7 +237,11 @@ def _write(
     steps = steps.astype(turn_type["offsets"].base)
     entry = _entries_of_slots(lists, slots)
     weights, taps = lists.values[entry], lists.taps[entry]
-    _share_out(weights, lists.counts, slots)
+    if rows.zeros is None:
+        _share_out(weights, lists.counts, slots)
+    else:
+        spare = _runs(np.zeros_like(slots), slots)[:, None] >= np.repeat(lists.counts, slots, 0)
+        weights[spare], taps[spare] = 0, np.repeat(rows.zeros[members], slots, 0)[spare]
     words = np.zeros(int(turns.sum()) + 1, turn_type)  # one more: offsets are read a turn ahead
     if weights.ndim > 2:  # (slots, lists, run) → the first weights of all rows before the second
         weights = weights.swapaxes(1, 2)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from gossamer.compile.kernels.kernel import Kernel
+from gossamer.compile.lowering.coded_conv import CodedRows
 from gossamer.compile.lowering.context import Grid
 from gossamer.compile.lowering.conv_streams import ConvRows
 from gossamer.compile.step import Argument, Buffer, Choice
@@ -32,6 +33,7 @@ class Convolution:
         adds: whether the result is added to what the target holds.
         echoes: whether it writes what lies outside the target's tiles, too.
         keep_infinities: whether ways that make NaN of them are no choice.
+        coded: its weight as codes, if it is to be read so where a kernel can.
     """
 
     op: Conv2d
@@ -45,6 +47,7 @@ class Convolution:
     adds: bool
     echoes: bool
     keep_infinities: bool = False
+    coded: CodedRows | None = None
 
     @property
     def lanes(self) -> int:

@@ -11,13 +11,14 @@ from gossamer.compile.kernels.elementwise import ElementwiseKernel
 from gossamer.compile.lowering.channel_conv import channel_ways
 from gossamer.compile.lowering.channel_runs import find_runs
 from gossamer.compile.lowering.code_convolution import lower_code_conv
+from gossamer.compile.lowering.coded_conv import CodedRows, coded_rows
 from gossamer.compile.lowering.context import Grid, Lowering
 from gossamer.compile.lowering.conv_candidates import SPARSE_BELOW, fits_exactly
 from gossamer.compile.lowering.conv_streams import ConvRows
 from gossamer.compile.lowering.conv_ways import Convolution, Way, tap_offsets, tap_order
 from gossamer.compile.lowering.depthwise import depthwise_choices
 from gossamer.compile.lowering.direct_conv import direct_ways
-from gossamer.compile.lowering.filters import Entries, Filters
+from gossamer.compile.lowering.filters import Filters
 from gossamer.compile.lowering.pixel_tiles import overruns
 from gossamer.compile.lowering.pointwise import lower_sum, on_planes
 from gossamer.compile.lowering.winograd import winograd_ways
@@ -80,9 +81,10 @@ def _add_step(
         for a in (0, 1)
     )
     source = lowering.input_grid(node, fill=0.0 if reads_outside else None)
+    rows, coded = conv_rows(lowering, node, op, source, target)
     conv = Convolution(
         op,
-        conv_rows(lowering, node, op, source, target),
+        rows,
         kernel,
         source,
         target,
@@ -92,6 +94,7 @@ def _add_step(
         adds,
         lowering.is_padded(target),
         lowering.keep_infinities,
+        coded,
     )
     choices, memory = conv_choices(conv, node.name)
     if not (adds or conv.echoes):
@@ -108,7 +111,9 @@ def _add_step(
 def conv_choices(conv: Convolution, name: str) -> tuple[tuple[Choice, ...], list[Buffer]]:
     """Return the likeliest ways to compute a convolution, and the memory that they need."""
     ways = list(direct_ways(conv))
-    if conv.rows.density > DENSE_ABOVE:
+    if conv.coded and not ways:
+        return conv_choices(replace(conv, coded=None), name)
+    if conv.rows.density > DENSE_ABOVE and not conv.coded:
         ways += channel_ways(conv)
         for windows in () if conv.keep_infinities else winograd_windows(conv):
             ways += winograd_ways(conv, windows)
@@ -128,8 +133,10 @@ def rank_ways(ways: list[Way]) -> list[Way]:
     return [*near, *(way for way in ways if all(way is not other for other in near))]
 
 
-def conv_rows(lowering: Lowering, node: Node, op: Conv2d, source: Grid, target: Grid) -> ConvRows:
-    """Return the weight with offsets; scale and bias are folded in."""
+def conv_rows(
+    lowering: Lowering, node: Node, op: Conv2d, source: Grid, target: Grid
+) -> tuple[ConvRows, CodedRows | None]:
+    """Return the weight with offsets, scale and bias folded in; and as codes, if to be kept so."""
     graph = lowering.graph
     layout, scale = graph.weights[node.weights["weight"]], None
     k, _, height, width = layout.shape
@@ -141,13 +148,10 @@ def conv_rows(lowering: Lowering, node: Node, op: Conv2d, source: Grid, target: 
     offsets = tap_offsets(op, source, (height, width))
     order = tap_order(offsets)
     filters = Filters.of(layout, order, scale)
-    runs: tuple[Entries | None, int] = None, 0
-    if filters.nonzeros < SPARSE_BELOW * filters.size:
-        runs = find_runs(filters.entries, offsets, order, height * width)
-    return ConvRows(
-        filters,
-        offsets[:, order],
-        target.channel_offsets().astype(np.int64),
-        np.ascontiguousarray(bias),
-        *runs,
-    )
+    outputs = target.channel_offsets().astype(np.int64)
+    rows = ConvRows(filters, offsets[:, order], outputs, np.ascontiguousarray(bias))
+    coded = coded_rows(layout, order, scale, rows) if lowering.least_memory else None
+    if coded is None and filters.nonzeros < SPARSE_BELOW * filters.size:
+        runs, step_bytes = find_runs(filters.entries, offsets, order, height * width)
+        rows = replace(rows, runs=runs, step_bytes=step_bytes)
+    return rows, coded

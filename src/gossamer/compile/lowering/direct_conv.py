@@ -1,4 +1,4 @@
-"""What `ConvKernel` reads, and which such kernels are tried."""
+"""What `ConvKernel` and its twin of codes read, and which such kernels are tried."""
 
 from __future__ import annotations
 
@@ -28,7 +28,10 @@ a try."""
 
 
 def direct_ways(conv: Convolution) -> Iterator[Way]:
-    """Yield the ways with pixels in the lanes, the likeliest first."""
+    """Yield the ways with pixels in the lanes, the likeliest first.
+
+    Of a coded weight these are ways that read codes: none, where no zeros are skipped.
+    """
     op, planes = conv.op, conv.target.planes
     channels = len(conv.source.channels) // op.groups
     tile = planes.tile_h, planes.tile_w
@@ -42,14 +45,17 @@ def direct_ways(conv: Convolution) -> Iterator[Way]:
     for candidate in [*found[:MOST_WAYS], *rest]:
         candidate = _with_near_stream(candidate, tile, conv.threads)
         if asks and not candidate.kernel.by_rows:
-            yield _way(conv, _asking(candidate))
-        yield _way(conv, candidate)
+            yield from _ways(conv, _asking(candidate))
+        yield from _ways(conv, candidate)
 
 
-def _way(conv: Convolution, candidate: Candidate) -> Way:
-    reads = conv.pixels * conv.rows.reads(candidate.kernel)
-    build = partial(_arguments, conv, candidate)
-    return Way(candidate.kernel, candidate.cycles, build, f"b{candidate.blocks}", reads=reads)
+def _ways(conv: Convolution, candidate: Candidate) -> Iterator[Way]:
+    """Yield the way of a candidate, of codes if the weight is coded: none where there is none."""
+    kernel = conv.coded.kernel(candidate.kernel) if conv.coded else candidate.kernel
+    if kernel is not None:
+        reads = conv.pixels * conv.rows.reads(candidate.kernel)
+        build = partial(_arguments, conv, candidate)
+        yield Way(kernel, candidate.cycles, build, f"b{candidate.blocks}", reads=reads)
 
 
 def _asking(candidate: Candidate) -> Candidate:
@@ -67,7 +73,8 @@ def _with_near_stream(candidate: Candidate, tile: tuple[int, int], threads: int)
 
 
 def _arguments(conv: Convolution, candidate: Candidate) -> dict[str, Argument]:
-    kernel, rows, threads = candidate.kernel, conv.rows, conv.threads
+    kernel, threads, coded = candidate.kernel, conv.threads, conv.coded
+    rows = coded.rows if coded else conv.rows
     source, target = conv.source.planes, conv.target.planes
     tiles = pixel_tiles(source, target, conv.op.stride, (kernel.tile_h, kernel.tile_w))
     pixels = len(tiles) * kernel.tile_h * kernel.tile_w
@@ -83,6 +90,10 @@ def _arguments(conv: Convolution, candidate: Candidate) -> dict[str, Argument]:
     parts = [np.arange(len(rows.weight))] if by_tile else split_rows(rows, threads)
     tiles[:, 0] += rows.base
     streams = build_streams(rows, kernel, candidate.blocks, parts, source.column_bytes)
+    table: Mapping[str, Argument] = {}
+    if coded and (twin := coded.kernel(kernel)):
+        streams = coded.streams(streams, kernel, twin)
+        table = {"table": coded.table(twin, conv.lanes)}
     echoes: Mapping[str, Argument] = dict.fromkeys(("echo_bounds", "echoes", "echo_lanes"), 0)
     if kernel.echoes:
         echoes = tile_echoes(target, (kernel.tile_h, kernel.tile_w))
@@ -97,6 +108,7 @@ def _arguments(conv: Convolution, candidate: Candidate) -> dict[str, Argument]:
         "block_count": candidate.blocks,
         "block_shares": np.tile(streams.shares, (threads // len(parts), 1, 1)),
         **echoes,
+        **table,
     }
 
 

@@ -66,10 +66,12 @@ def lower(
     threads: int,
     *,
     keep_infinities: bool = False,
+    least_memory: bool = False,
 ) -> Lowered:
     """Turn a graph into steps for images of `image_shape`, (C, H, W) or (F,).
 
-    With `keep_infinities`, kernels that make NaN of an infinity are no choice.
+    With `keep_infinities`, kernels that make NaN of an infinity are no choice. With `least_memory`,
+    weights are read as codes where the graph holds them so and a kernel can.
 
     Raises:
         ShapeError: if the network does not take such images.
@@ -78,7 +80,7 @@ def lower(
     shapes = image_shapes(graph, image_shape)
     places = choose_places(graph, shapes, target.lanes)
     plan = CodePlan(graph, shapes, places)
-    lowering = Lowering(graph, shapes, places, target, threads, plan, keep_infinities)
+    lowering = Lowering(graph, shapes, places, target, threads, plan, keep_infinities, least_memory)
     source = lowering.new_flat(graph.input.name)
     for node in graph.nodes:
         lowering_of = LOWERINGS.get(type(node.op))
