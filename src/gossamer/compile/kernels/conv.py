@@ -24,7 +24,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import ClassVar
 
-from gossamer.compile.kernels.activation import activate
+from gossamer.compile.kernels.activation import LONG, activate
 from gossamer.compile.kernels.kernel import TILE_BYTES, Kernel, KernelEmitter, Values
 from gossamer.compile.kernels.turn import (
     read_offsets,
@@ -335,12 +335,33 @@ class _Walk:
         )
 
     def _store(self, sums: Values, outputs: list[Values], activation: str) -> Values:
+        """Store the sums, activated; those of a row of a tile follow each other."""
         k, e = self.kernel, self.e
-        for index, total in enumerate(sums):
-            m, v = divmod(index, k.tile_h * k.tile_w)
-            r, c = divmod(v, k.tile_w)
-            e.store_vector(activate(e, total, activation), outputs[m][r], c * e.vector_bytes)
+        rows = [row for channel in outputs for row in channel]
+        parts = [sums[first : first + k.tile_w] for first in range(0, len(sums), k.tile_w)]
+        if activation in LONG:
+            self._store_in_turn(parts, rows, activation)
+            return []
+        for part, row in zip(parts, rows, strict=True):
+            for c, total in enumerate(part):
+                e.store_vector(activate(e, total, activation), row, c * e.vector_bytes)
         return []
+
+    def _store_in_turn(self, parts: list[Values], rows: Values, activation: str) -> None:
+        """Store the sums, activated a column at a time: beside all of them, nothing fits registers.
+
+        They wait in memory of this function: where tiles overlap, another thread may store the same.
+        """
+        e, width = self.e, self.kernel.tile_w * self.e.vector_bytes
+        waiting = e.scratch(len(rows) * self.kernel.tile_w)
+        for m, part in enumerate(parts):
+            for c, total in enumerate(part):
+                e.store_vector(total, waiting, m * width + c * e.vector_bytes)
+        with e.loop(0, width, e.vector_bytes) as at:
+            column = e.at(waiting, at)
+            for m, row in enumerate(rows):
+                total = activate(e, e.load_vector(column, m * width), activation)
+                e.store_vector(total, row, at)
 
     def _words(self, turn: Value) -> Values:
         """Read the offsets of a turn."""
