@@ -1,9 +1,9 @@
 """Which values lie flat and which in planes, and in which region: decided before any code.
 
 A value lies *flat* (C·H·W floats in a row) if it has two dimensions, is the network's input, the
-mean of whole planes, a softmax or k winners; every other one lies in *planes*
-(`gossamer.compile.geometry`). Each operator says where it reads its inputs and where it puts its
-result.
+mean of whole planes, a softmax or k winners, or follows from these with one pixel a channel; every
+other one lies in *planes* (`gossamer.compile.geometry`). Each operator says where it reads its
+inputs and where it puts its result.
 
 One region for the whole network needs no copies, but tiles that suit the smallest picture may waste
 lanes on the largest. So regions may be *cut* where a window has a stride: all cuts are costed, the
@@ -131,7 +131,8 @@ def _assign(
         node = reader.node
         _place(reader, shapes, places, starts)
         residual = uses.residual(node, places.roots)
-        if residual and places.homes.get(residual.other) == places.homes[residual.conv.name]:
+        home = places.homes.get(residual.conv.name) if residual else None
+        if residual and home and places.homes.get(residual.other) == home:
             places.residuals[node.name] = residual
             places.share(node.name, places.root(residual.other))
         if isinstance(node.op, Concat):

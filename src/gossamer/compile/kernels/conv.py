@@ -350,7 +350,7 @@ class _Walk:
     def _store_in_turn(self, parts: list[Values], rows: Values, activation: str) -> None:
         """Store the sums, activated a column at a time: beside all of them, nothing fits registers.
 
-        They wait in memory of this function: where tiles overlap, another thread may store the same.
+        They wait in memory of the function: where tiles overlap, another thread may store the same.
         """
         e, width = self.e, self.kernel.tile_w * self.e.vector_bytes
         waiting = e.scratch(len(rows) * self.kernel.tile_w)

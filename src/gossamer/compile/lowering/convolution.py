@@ -17,6 +17,7 @@ from gossamer.compile.lowering.conv_ways import Convolution, Way, tap_offsets, t
 from gossamer.compile.lowering.depthwise import depthwise_choices
 from gossamer.compile.lowering.direct_conv import direct_ways
 from gossamer.compile.lowering.filters import Filters
+from gossamer.compile.lowering.linear import lower_linear
 from gossamer.compile.lowering.pixel_tiles import overruns
 from gossamer.compile.lowering.pointwise import lower_sum, on_planes
 from gossamer.compile.lowering.winograd import winograd_ways
@@ -35,8 +36,10 @@ NEAR = 1.5
 
 
 def lower_conv2d(lowering: Lowering, node: Node, op: Conv2d) -> None:
-    """Add the convolution's step, unless it waits for a sum."""
-    if lowering.code_plan.takes_codes(node):
+    """Add the convolution's step, unless it waits for a sum; of vectors, it is a linear layer."""
+    if node.name not in lowering.places.homes:
+        lower_linear(lowering, node, op)
+    elif lowering.code_plan.takes_codes(node):
         lower_code_conv(lowering, node, op)
     elif not lowering.places.waits(node):
         _add_step(lowering, node, op, lowering.output_grid(node))

@@ -15,7 +15,7 @@ from gossamer.compile.lowering.padding import padding_shares
 from gossamer.compile.step import Argument, Choice, Step, shares
 from gossamer.graph.graph import Node
 from gossamer.graph.layouts import Layout
-from gossamer.graph.ops import Linear
+from gossamer.graph.ops import Conv2d, Linear
 
 VECTORS = 4
 """Of rows at most in a block that share their inputs: one sum alone waits for itself each turn."""
@@ -23,8 +23,8 @@ DENSE_ABOVE = 0.15
 """Density above which the dense kernel is a candidate beside the sparse one."""
 
 
-def lower_linear(lowering: Lowering, node: Node, op: Linear) -> None:
-    """Add the layer's step, dense and sparse kernels as choices."""
+def lower_linear(lowering: Lowering, node: Node, op: Linear | Conv2d) -> None:
+    """Add the step of a layer, or of a convolution of one pixel: dense and sparse kernels."""
     rounding = lowering.code_plan.flat_rounding(node.inputs[0])
     if rounding is not None and lowering.code_plan.takes_flat_codes(node):
         lower_code_linear(lowering, node, op, rounding)
@@ -43,7 +43,7 @@ def lower_linear(lowering: Lowering, node: Node, op: Linear) -> None:
         "output": target,
         "biases": biases,
     }
-    macs = op.macs((), graph.weight_shapes(node))
+    macs = op.macs(lowering.shapes[node.name], graph.weight_shapes(node))
     effective_macs = round(macs * layout.density)
     choices = tuple(
         Choice(
