@@ -70,8 +70,8 @@ class Places:
                 self.picks[root, place] = self.picks.pop((name, place))
 
     def waits(self, node: Node) -> bool:
-        """Whether a convolution runs only where the sum stands that it adds to."""
-        return any(residual.conv is node for residual in self.residuals.values())
+        """Whether a convolution or a gate runs only where the sum stands that it adds to."""
+        return any(residual.term is node for residual in self.residuals.values())
 
     def root(self, value: str) -> str:
         """Return the value whose memory `value` shares."""
@@ -108,7 +108,7 @@ class Places:
 
 def choose_places(graph: Graph, shapes: Mapping[str, Shape], lanes: int) -> Places:
     """Return the cheapest assignment over all sets of cuts."""
-    readers, uses = plane_readers(graph, shapes), Uses(graph)
+    readers, uses = plane_readers(graph, shapes), Uses(graph, shapes)
     strided = (reader.inputs[0][1] for reader in readers if reader.stride != (1, 1))
     sizes = list(dict.fromkeys(strided))[-MOST_CUTS:]
     sets = chain.from_iterable(combinations(sizes, n) for n in range(len(sizes) + 1))
@@ -120,7 +120,7 @@ def assign_places(
     graph: Graph, shapes: Mapping[str, Shape], cuts: frozenset[Size] = frozenset()
 ) -> Places:
     """Walk the graph once and give every value in planes its place."""
-    return _assign(plane_readers(graph, shapes), Uses(graph), shapes, cuts)
+    return _assign(plane_readers(graph, shapes), Uses(graph, shapes), shapes, cuts)
 
 
 def _assign(
@@ -131,7 +131,7 @@ def _assign(
         node = reader.node
         _place(reader, shapes, places, starts)
         residual = uses.residual(node, places.roots)
-        home = places.homes.get(residual.conv.name) if residual else None
+        home = places.homes.get(residual.term.name) if residual else None
         if residual and home and places.homes.get(residual.other) == home:
             places.residuals[node.name] = residual
             places.share(node.name, places.root(residual.other))

@@ -19,7 +19,7 @@ from gossamer.compile.lowering.direct_conv import direct_ways
 from gossamer.compile.lowering.filters import Filters
 from gossamer.compile.lowering.linear import lower_linear
 from gossamer.compile.lowering.pixel_tiles import overruns
-from gossamer.compile.lowering.pointwise import lower_sum, on_planes
+from gossamer.compile.lowering.pointwise import add_gated, lower_sum, on_planes
 from gossamer.compile.lowering.winograd import winograd_ways
 from gossamer.compile.lowering.winograd_planes import winograd_planes_ways
 from gossamer.compile.lowering.winograd_windows import winograd_windows
@@ -46,15 +46,16 @@ def lower_conv2d(lowering: Lowering, node: Node, op: Conv2d) -> None:
 
 
 def lower_add(lowering: Lowering, node: Node, op: Add) -> None:
-    """Add a sum: if it can be made in place, by the convolution that it waits for."""
+    """Add a sum: if it can be made in place, by the convolution or the gate that waits for it."""
     residual = lowering.places.residuals.get(node.name)
-    if residual is None or lowering.code_plan.takes_codes(residual.conv):
+    if residual is None or lowering.code_plan.takes_codes(residual.term):
         lower_sum(lowering, node, op)
         return
-    conv, place = residual.conv, lowering.places.homes[node.name]
-    assert isinstance(conv.op, Conv2d)  # for the type checker: residuals are of convolutions
+    conv, place = residual.term, lowering.places.homes[node.name]
     target = lowering.home_grid(residual.other)
-    if fits_exactly((target.planes.tile_h, target.planes.tile_w)):
+    if not isinstance(conv.op, Conv2d):
+        add_gated(lowering, conv, op.activation, target)
+    elif fits_exactly((target.planes.tile_h, target.planes.tile_w)):
         fused = replace(conv.op, activation=op.activation)
         _add_step(lowering, conv, fused, target, adds=True)
     else:
