@@ -45,6 +45,7 @@ class Places:
         halos: (value, place) → what its readers need around a tile.
         roots: value → the value whose memory it shares (a choice of channels moves nothing).
         residuals: sum → how it is made in place.
+        gates: convolution → the product that its weights take over.
         picks: (root, place) → the stride with which pixels are copied there, if not all are.
         hosts: value → the concatenation in whose memory it is made, and its first channel there.
     """
@@ -56,6 +57,7 @@ class Places:
     halos: dict[tuple[str, Place], Halo] = field(default_factory=dict)
     roots: dict[str, str] = field(default_factory=dict)
     residuals: dict[str, Residual] = field(default_factory=dict)
+    gates: dict[str, Node] = field(default_factory=dict)
     picks: dict[tuple[str, Place], Size] = field(default_factory=dict)
     hosts: dict[str, tuple[str, int]] = field(default_factory=dict)
 
@@ -70,8 +72,9 @@ class Places:
                 self.picks[root, place] = self.picks.pop((name, place))
 
     def waits(self, node: Node) -> bool:
-        """Whether a convolution or a gate runs only where the sum stands that it adds to."""
-        return any(residual.term is node for residual in self.residuals.values())
+        """Whether a node runs only where the sum or the convolution stands that takes it over."""
+        terms = (residual.term for residual in self.residuals.values())
+        return any(other is node for other in (*terms, *self.gates.values()))
 
     def root(self, value: str) -> str:
         """Return the value whose memory `value` shares."""
@@ -130,6 +133,9 @@ def _assign(
     for reader in readers:
         node = reader.node
         _place(reader, shapes, places, starts)
+        product = uses.gates.get(node.name)
+        if product and places.reads[node.name] == places.homes.get(product.name):
+            places.gates[node.name] = product
         residual = uses.residual(node, places.roots)
         home = places.homes.get(residual.term.name) if residual else None
         if residual and home and places.homes.get(residual.other) == home:

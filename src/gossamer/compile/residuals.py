@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from gossamer.compile.gates import is_gate, weight_gates
 from gossamer.graph.graph import Graph, Node
 from gossamer.graph.ops import (
     Add,
@@ -17,7 +18,6 @@ from gossamer.graph.ops import (
     ChannelSelect,
     Conv2d,
     Flatten,
-    Multiply,
     Shape,
 )
 
@@ -41,10 +41,15 @@ class Uses:
     Args:
         graph: a network.
         shapes: value → shape for one image.
+
+    Attributes:
+        gates: convolution → the product that its weights may take over; what that reads, the
+            convolution reads then.
     """
 
     def __init__(self, graph: Graph, shapes: Mapping[str, Shape]) -> None:
         self._graph, self._shapes = graph, shapes
+        self.gates = weight_gates(graph, shapes)
         self._nodes = {node.name: node for node in graph.nodes}
         self._places = {node.name: index for index, node in enumerate(graph.nodes)}
         self._readers: dict[str, list[Node]] = defaultdict(list)
@@ -72,16 +77,11 @@ class Uses:
         readers = self._readers[node.name]
         is_conv = isinstance(node.op, Conv2d) and node.op.activation == "identity"
         return (
-            (is_conv or self._is_gate(node))
+            (is_conv or is_gate(node, self._shapes))
             and node.name != self._graph.output
             and len(readers) == 1
             and isinstance(readers[0].op, Add)
         )
-
-    def _is_gate(self, node: Node) -> bool:
-        """Whether a node multiplies pictures with one factor a channel."""
-        factors = {self._shapes[name] for name in node.inputs}
-        return isinstance(node.op, Multiply) and len(factors) == 2
 
     def _is_free(self, value: str, node: Node, term: Node, roots: Mapping[str, str]) -> bool:
         """Whether the memory of a value may be overwritten at a node."""
@@ -89,13 +89,16 @@ class Uses:
             return False
         root = roots.get(value, value)
         sharing = {value, root, *(name for name, other in roots.items() if other == root)}
-        if sharing & set(term.inputs) or self._graph.output in sharing:
+        gated = self.gates[term.name].inputs if term.name in self.gates else ()
+        if sharing & {*term.inputs, *gated} or self._graph.output in sharing:
             return False
         readers = (reader for name in sharing for reader in self._readers[name])
         return all(self._last_place(r) <= self._places[node.name] for r in readers)
 
     def _last_place(self, reader: Node) -> int:
-        """Return when a reader reads at the latest: it may wait for its sum."""
+        """Return when a reader reads at the latest: it may wait for its convolution, or its sum."""
+        if any(product is reader for product in self.gates.values()):
+            reader = self._readers[reader.name][0]
         if self._waits(reader):
             reader = self._readers[reader.name][0]
         return self._places[reader.name]

@@ -26,6 +26,7 @@ from typing import ClassVar
 
 from gossamer.compile.kernels.activation import LONG, activate
 from gossamer.compile.kernels.kernel import TILE_BYTES, Kernel, KernelEmitter, Values
+from gossamer.compile.kernels.scale_words import scale_words
 from gossamer.compile.kernels.turn import (
     read_offsets,
     read_weights,
@@ -65,6 +66,8 @@ class ConvKernel(Kernel):
         echoes: whether what lies outside the tiles is written too, as copies of edge pixels.
         wide: offsets of 32 bits, in bytes; otherwise of 16 bits, in vectors.
         near: whether the stream is walked so often that it is not asked for ahead.
+        gated: whether weights are multiplied by a factor of their channel first: each thread walks
+            a stream of its own, in `scaled`.
     """
 
     rows: int
@@ -80,6 +83,7 @@ class ConvKernel(Kernel):
     by_rows: bool = False
     echoes: bool = False
     near: bool = False
+    gated: bool = False
 
     slots: ClassVar[tuple[str, ...]] = (
         "input",
@@ -95,6 +99,10 @@ class ConvKernel(Kernel):
         "echo_bounds",
         "echoes",
         "echo_lanes",
+        "factors",
+        "factor_offsets",
+        "scaled",
+        "scaled_bytes",
     )
 
     @property
@@ -128,6 +136,7 @@ class ConvKernel(Kernel):
         tile = f"{self.rows}x{self.tile_h}x{self.tile_w}"
         flags = {"adds": self.adds, "blocked": self.blocked, "wide": self.wide}
         flags |= {"rows": self.by_rows, "echoes": self.echoes, "near": self.near}
+        flags |= {"gated": self.gated}
         words = ["f32-conv", form, tile, f"s{self.stride_w}", self.activation]
         return "-".join(words + [name for name, on in flags.items() if on])
 
@@ -137,6 +146,8 @@ class ConvKernel(Kernel):
         x, y, tiles = e.pointer("input"), e.pointer("output"), e.pointer("tiles")
         input_row, output_row = e.number("input_row"), e.number("output_row")
         groups, stream, count = e.pointer("groups"), e.pointer("stream"), e.number("block_count")
+        if self.gated:
+            stream = self._scaled(e, stream)
         shares = e.at(e.pointer("block_shares"), e.multiply(e.multiply(e.arguments[1], count), 16))
         walk = _Walk(self, e, tiles, groups, stream, shares, (x, input_row), (y, output_row))
         if self.by_rows:
@@ -153,6 +164,13 @@ class ConvKernel(Kernel):
                 is_first, is_last = e.equal(block, 0), e.equal(block, e.add(count, -1))
                 with walk.groups_of(block, ECHOED) as groups:
                     walk.tile(groups, tile, rows, is_first, is_last)
+
+    def _scaled(self, e: KernelEmitter, stream: Value) -> Value:
+        """Write this thread's stream, and return where it lies."""
+        size = e.number("scaled_bytes")
+        scaled = e.at(e.pointer("scaled"), e.multiply(e.arguments[1], size))
+        scale_words(e, stream, e.pointer("factor_offsets"), e.pointer("factors"), scaled, size)
+        return scaled
 
 
 @dataclass(frozen=True)

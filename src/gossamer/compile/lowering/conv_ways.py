@@ -17,6 +17,19 @@ Pair = tuple[int, int]
 
 
 @dataclass(frozen=True, eq=False)
+class Factors:
+    """Numbers that weights are multiplied by when a convolution runs.
+
+    Args:
+        buffer: flat memory of one number a channel.
+        offsets: (taps,) int32 byte offset of the number of each tap.
+    """
+
+    buffer: Buffer
+    offsets: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
 class Convolution:
     """One convolution.
 
@@ -31,6 +44,7 @@ class Convolution:
         adds: whether the result is added to what the target holds.
         echoes: whether it writes what lies outside the target's tiles, too.
         keep_infinities: whether ways that make NaN of them are no choice.
+        factors: of its weights, if a gate was taken over.
     """
 
     op: Conv2d
@@ -43,6 +57,7 @@ class Convolution:
     adds: bool
     echoes: bool
     keep_infinities: bool = False
+    factors: Factors | None = None
 
     @property
     def lanes(self) -> int:

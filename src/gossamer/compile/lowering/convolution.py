@@ -13,7 +13,13 @@ from gossamer.compile.lowering.code_convolution import lower_code_conv
 from gossamer.compile.lowering.context import Grid, Lowering
 from gossamer.compile.lowering.conv_candidates import fits_exactly
 from gossamer.compile.lowering.conv_streams import ConvRows
-from gossamer.compile.lowering.conv_ways import Convolution, Way, tap_offsets, tap_order
+from gossamer.compile.lowering.conv_ways import (
+    Convolution,
+    Factors,
+    Way,
+    tap_offsets,
+    tap_order,
+)
 from gossamer.compile.lowering.depthwise import depthwise_choices
 from gossamer.compile.lowering.direct_conv import direct_ways
 from gossamer.compile.lowering.filters import Filters
@@ -82,7 +88,9 @@ def _add_step(
         or (kernel[a] - 1) * op.dilation[a] >= op.stride[a]
         for a in (0, 1)
     )
-    source = lowering.input_grid(node, fill=0.0 if reads_outside else None)
+    product = lowering.places.gates.get(node.name)
+    source = lowering.input_grid(product or node, fill=0.0 if reads_outside else None)
+    factors = _factors(lowering, op, product, source) if product else None
     conv = Convolution(
         op,
         conv_rows(lowering, node, op, source, target),
@@ -94,10 +102,12 @@ def _add_step(
         adds,
         lowering.is_padded(target),
         lowering.keep_infinities,
+        factors,
     )
     choices, memory = conv_choices(conv, node.name)
-    if not (adds or conv.echoes):
+    if not (adds or conv.echoes or factors):
         choices = (*depthwise_choices(conv), *choices)
+    memory += [factors.buffer] if factors else []
     buffers, read = (source.buffer, target.buffer, *memory), shape[1] * prod(kernel) * conv.pixels
     numbers = min(lowering.numbers(node.inputs[0]), read) + (1 + adds) * lowering.numbers(node.name)
     nonzero = round(macs * layout.density)
@@ -107,10 +117,16 @@ def _add_step(
         lowering.filled(target, bytes(4))
 
 
+def _factors(lowering: Lowering, op: Conv2d, product: Node, source: Grid) -> Factors:
+    """Return the gate that a convolution's weights take over, as factors of its taps."""
+    order = tap_order(tap_offsets(op, source, (1, 1)))
+    return Factors(lowering.flat(product.inputs[1]), (4 * order).astype(np.int32))
+
+
 def conv_choices(conv: Convolution, name: str) -> tuple[tuple[Choice, ...], list[Buffer]]:
     """Return the likeliest ways to compute a convolution, and the memory that they need."""
     ways = list(direct_ways(conv))
-    if conv.rows.density > DENSE_ABOVE:
+    if conv.rows.density > DENSE_ABOVE and conv.factors is None:
         ways += channel_ways(conv)
         for windows in () if conv.keep_infinities else winograd_windows(conv):
             ways += winograd_ways(conv, windows)
