@@ -65,11 +65,11 @@ class ElementwiseKernel(Kernel):
                     other = e.load_vector(
                         e.at(b, e.offset_in(positions, position, stride=12, field=1))
                     )
-                if self.function in ("add", "multiply"):
-                    value = _combine(e, self.function, value, other)
-                elif self.function == "gate_add":
-                    scale = e.splat(e.load(FLOAT, scales, e.multiply(channel, 4)))
-                    value = e.fma(value, scale, other)
+                    if self.function == "gate_add":
+                        scale = e.splat(e.load(FLOAT, scales, e.multiply(channel, 4)))
+                        value = e.fma(value, scale, other)
+                    else:
+                        value = _combine(e, self.function, value, other)
                 elif self.function in ("gate", "scale_shift"):
                     at_channel = e.multiply(channel, 4)
                     scale = e.splat(e.load(FLOAT, scales, at_channel))

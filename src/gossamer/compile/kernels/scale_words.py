@@ -24,5 +24,5 @@ def scale_words(
         word, offset = e.load(e.vector, words, at), e.load(e.int_vector, offsets, at)
         product = b.fmul(word, e.gather(factors, offset))
         copied = b.icmp_signed("<", offset, offset.type(None))
-        bits = (b.bitcast(vector, e.int_vector) for vector in (word, product))
-        e.store(b.select(copied, *bits), e.at(target, at), align=e.vector_bytes)
+        held, scaled = (b.bitcast(vector, e.int_vector) for vector in (word, product))
+        e.store(b.select(copied, held, scaled), e.at(target, at), align=e.vector_bytes)

@@ -53,12 +53,14 @@ def _gated_ways(conv: Convolution, found: list[Candidate]) -> Iterator[Way]:
     for candidate in found[:MOST_GATED]:
         kernel = replace(candidate.kernel, gated=True, near=True)
         arguments = _arguments(conv, replace(candidate, kernel=kernel))
+        stream = arguments["stream"]
+        assert isinstance(stream, np.ndarray)  # for the type checker
         yield Way(
             kernel,
             candidate.cycles,
             lambda arguments=arguments: arguments,
             f"b{candidate.blocks}",
-            {"scaled": len(arguments["stream"])},
+            {"scaled": stream.nbytes},
             conv.pixels * conv.rows.reads(kernel),
         )
 

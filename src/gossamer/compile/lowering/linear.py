@@ -27,6 +27,7 @@ def lower_linear(lowering: Lowering, node: Node, op: Linear | Conv2d) -> None:
     """Add the step of a layer, or of a convolution of one pixel: dense and sparse kernels."""
     rounding = lowering.code_plan.flat_rounding(node.inputs[0])
     if rounding is not None and lowering.code_plan.takes_flat_codes(node):
+        assert isinstance(op, Linear)  # for the type checker: no convolution reads flat codes
         lower_code_linear(lowering, node, op, rounding)
         return
     graph, lanes = lowering.graph, lowering.target.lanes
