@@ -170,12 +170,31 @@ class Growing:
         return self.add(Multiply(), value, self._recent(others))
 
     def gate(self, value: str) -> str:
-        """Add squeeze and excite."""
-        mean = self.add(GlobalAvgPool(), value)
-        made = self.conv(mean, filters=self.shapes[value][1], activation="sigmoid")
-        if self.rng.random() < 0.3:
+        """Add squeeze and excite, alone or with what networks put behind: a layer, a sum."""
+        rng, made = self.rng, self.add(GlobalAvgPool(), value)
+        if rng.random() < 0.5:
+            made = self.small(made, int(rng.integers(1, 9)), self._act())
+        made = self.small(made, self.shapes[value][1], str(rng.choice(["sigmoid", "hard_sigmoid"])))
+        if rng.random() < 0.3:
             made = self.add(Flatten(), made)
-        return self.add(Multiply(), value, made)
+        product, kind = self.add(Multiply(), value, made), rng.random()
+        if kind < 0.4:
+            rows = int(rng.integers(1, 9))
+            weights = self._filters((rows, self.shapes[value][1], 1, 1))
+            stride = self._pair([1, 1, 1, 2])
+            activation = "identity" if kind < 0.2 else self._act()
+            product = self.add(Conv2d(stride, activation=activation), product, **weights)
+        if kind < 0.2 or kind > 0.7:
+            others = self._alike(product, self.shapes[product])
+            product = self.add(Add(self._act()), product, self._recent(others))
+        return product
+
+    def small(self, value: str, filters: int, activation: str) -> str:
+        """Add a convolution that reads one pixel, of which size ever its filters are."""
+        if self.rng.random() < 0.3:
+            return self.conv(value, filters=filters, activation=activation)
+        weights = self._filters((filters, self.shapes[value][1], 1, 1))
+        return self.add(Conv2d(activation=activation), value, **weights)
 
     def concat(self, value: str) -> str:
         """Add a concatenation with values of this size, perhaps the same one, perhaps new ones."""

@@ -73,3 +73,16 @@ def test_tanh_keeps_its_digits_near_zero() -> None:
     exact = np.tanh(x.astype(np.float64))
     assert np.abs(apply("tanh", x) / exact - 1).max() < 1e-6
     assert np.abs(apply("tanh", -x) / exact + 1).max() < 1e-6
+
+
+def test_silu_and_sigmoid_round_like_sums_do() -> None:
+    x = np.random.default_rng(0).uniform(-100, 100, 40_000).astype(np.float32)
+    exact = 1 / (1 + np.exp(-x.astype(np.float64)))
+    assert np.abs(apply("sigmoid", x) - exact).max() < 1.2e-7
+    assert (np.abs(apply("silu", x) - x * exact) < 2e-7 * (1 + np.abs(x * exact))).all()
+
+
+def test_silu_of_the_lowest_is_no_number() -> None:
+    """As in the interpreter: minus infinity times nothing."""
+    assert np.isnan(apply("silu", np.array([-np.inf]))).all()
+    assert apply("silu", np.array([np.inf])) == np.inf

@@ -92,7 +92,9 @@ def test_sums_that_are_not(nodes: tuple[Node, ...]) -> None:
 def test_the_networks_output_is_not_overwritten() -> None:
     nodes = (*FITTING["shortcut"], conv("end", "s"))
     assert residuals(network(*nodes, output="a")) == set()
-    assert Uses(network(*nodes, output="c")).residual(nodes[3], {}) is None
+    graph = network(*nodes, output="c")
+    shapes = infer_shapes(graph, graph.input.example)
+    assert Uses(graph, shapes).residual(nodes[3], {}) is None
 
 
 @pytest.mark.parametrize("size", [1, 7, 9, 29])  # 29 columns of one lane have no good exact tile

@@ -63,7 +63,10 @@ KERNELS = [
     WinogradKernel(4, 7, 2, 6, 2, 2),
     WinogradPlanesKernel(3, 7, 2, 3, 2, 3, "relu", echoes=True),
     PlaneMeanKernel(),
-    *(ElementwiseKernel(f, "relu6") for f in ("copy", "zero", "add", "multiply", "gate")),
+    *(
+        ElementwiseKernel(f, "relu6")
+        for f in ("copy", "zero", "add", "multiply", "gate", "gate_add")
+    ),
     ElementwiseKernel("scale_shift"),
     ElementwiseKernel("threshold"),
     FlatKernel("threshold"),

@@ -1,9 +1,9 @@
 """Which values lie flat and which in planes, and in which region: decided before any code.
 
 A value lies *flat* (C·H·W floats in a row) if it has two dimensions, is the network's input, the
-mean of whole planes, a softmax or k winners; every other one lies in *planes*
-(`gossamer.compile.geometry`). Each operator says where it reads its inputs and where it puts its
-result.
+mean of whole planes, a softmax or k winners, or follows from these with one pixel a channel; every
+other one lies in *planes* (`gossamer.compile.geometry`). Each operator says where it reads its
+inputs and where it puts its result.
 
 One region for the whole network needs no copies, but tiles that suit the smallest picture may waste
 lanes on the largest. So regions may be *cut* where a window has a stride: all cuts are costed, the
@@ -45,6 +45,7 @@ class Places:
         halos: (value, place) → what its readers need around a tile.
         roots: value → the value whose memory it shares (a choice of channels moves nothing).
         residuals: sum → how it is made in place.
+        gates: convolution → the product that its weights take over.
         picks: (root, place) → the stride with which pixels are copied there, if not all are.
         hosts: value → the concatenation in whose memory it is made, and its first channel there.
     """
@@ -56,6 +57,7 @@ class Places:
     halos: dict[tuple[str, Place], Halo] = field(default_factory=dict)
     roots: dict[str, str] = field(default_factory=dict)
     residuals: dict[str, Residual] = field(default_factory=dict)
+    gates: dict[str, Node] = field(default_factory=dict)
     picks: dict[tuple[str, Place], Size] = field(default_factory=dict)
     hosts: dict[str, tuple[str, int]] = field(default_factory=dict)
 
@@ -70,8 +72,9 @@ class Places:
                 self.picks[root, place] = self.picks.pop((name, place))
 
     def waits(self, node: Node) -> bool:
-        """Whether a convolution runs only where the sum stands that it adds to."""
-        return any(residual.conv is node for residual in self.residuals.values())
+        """Whether a node runs only where the sum or the convolution stands that takes it over."""
+        terms = (residual.term for residual in self.residuals.values())
+        return any(other is node for other in (*terms, *self.gates.values()))
 
     def root(self, value: str) -> str:
         """Return the value whose memory `value` shares."""
@@ -108,7 +111,7 @@ class Places:
 
 def choose_places(graph: Graph, shapes: Mapping[str, Shape], lanes: int) -> Places:
     """Return the cheapest assignment over all sets of cuts."""
-    readers, uses = plane_readers(graph, shapes), Uses(graph)
+    readers, uses = plane_readers(graph, shapes), Uses(graph, shapes)
     strided = (reader.inputs[0][1] for reader in readers if reader.stride != (1, 1))
     sizes = list(dict.fromkeys(strided))[-MOST_CUTS:]
     sets = chain.from_iterable(combinations(sizes, n) for n in range(len(sizes) + 1))
@@ -120,7 +123,7 @@ def assign_places(
     graph: Graph, shapes: Mapping[str, Shape], cuts: frozenset[Size] = frozenset()
 ) -> Places:
     """Walk the graph once and give every value in planes its place."""
-    return _assign(plane_readers(graph, shapes), Uses(graph), shapes, cuts)
+    return _assign(plane_readers(graph, shapes), Uses(graph, shapes), shapes, cuts)
 
 
 def _assign(
@@ -130,8 +133,12 @@ def _assign(
     for reader in readers:
         node = reader.node
         _place(reader, shapes, places, starts)
+        product = uses.gates.get(node.name)
+        if product and places.reads[node.name] == places.homes.get(product.name):
+            places.gates[node.name] = product
         residual = uses.residual(node, places.roots)
-        if residual and places.homes.get(residual.other) == places.homes[residual.conv.name]:
+        home = places.homes.get(residual.term.name) if residual else None
+        if residual and home and places.homes.get(residual.other) == home:
             places.residuals[node.name] = residual
             places.share(node.name, places.root(residual.other))
         if isinstance(node.op, Concat):

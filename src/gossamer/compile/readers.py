@@ -9,21 +9,29 @@ from math import inf, prod
 from gossamer.compile.geometry import Halo, window_halo
 from gossamer.compile.signs import is_nonnegative, never_empty
 from gossamer.graph.graph import Graph, Node
+from gossamer.graph.layouts import Quantised
 from gossamer.graph.ops import (
+    Activation,
+    Add,
     AvgPool2d,
     ChannelPermute,
     ChannelSelect,
+    Concat,
     Conv2d,
     Flatten,
     GlobalAvgPool,
     KWinners,
     MaxPool2d,
     Multiply,
+    ScaleShift,
     Shape,
     Softmax,
+    Threshold,
 )
 
 Size = tuple[int, int]
+FLAT = (Activation, Add, ChannelPermute, ChannelSelect, Concat, Multiply, ScaleShift, Threshold)
+"""Operators that treat a vector as they treat a picture of one pixel, beside convolutions."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +61,43 @@ class Reader:
 
 def plane_readers(graph: Graph, shapes: Mapping[str, Shape]) -> list[Reader]:
     """Return the nodes of a graph that read planes, in order."""
-    return [_reader(graph, node, shapes) for node in graph.nodes if _reads_planes(node, shapes)]
+    flat = flat_values(graph, shapes)
+    return [
+        _reader(graph, node, shapes)
+        for node in graph.nodes
+        if _reads_planes(node, shapes)
+        and (node.name not in flat or isinstance(node.op, GlobalAvgPool))
+    ]
+
+
+def flat_values(graph: Graph, shapes: Mapping[str, Shape]) -> set[str]:
+    """Return the values with one pixel a channel that lie flat, as vectors do.
+
+    They begin at the input and behind means, and end where an operator with windows of several
+    pixels reads them, or one that works on codes: a lane a channel in planes of one pixel would
+    leave the other lanes empty.
+    """
+    flat = {graph.input.name, *(name for name, shape in shapes.items() if len(shape) == 2)}
+    for node in graph.nodes:
+        if isinstance(node.op, GlobalAvgPool) or (
+            all(name in flat and prod(shapes[name][2:]) == 1 for name in node.inputs)
+            and _works_flat(graph, node, shapes[node.name])
+        ):
+            flat.add(node.name)
+    return flat
+
+
+def _works_flat(graph: Graph, node: Node, output: Shape) -> bool:
+    """Whether a node reads each number of a vector by itself, or all of them for each result."""
+    if not isinstance(node.op, Conv2d):
+        return isinstance(node.op, FLAT)
+    layout = graph.weights[node.weights["weight"]]
+    return (
+        node.op.groups == 1
+        and prod(output[2:]) == 1
+        and _is_pointwise(graph, node)
+        and not isinstance(layout, Quantised)
+    )
 
 
 def window_stride(node: Node, output: Shape) -> Size:

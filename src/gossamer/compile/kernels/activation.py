@@ -6,11 +6,16 @@ from llvmlite import ir
 
 from gossamer.jit.emitter import FLOAT, INT32, Emitter, Value
 
+LONG = ("sigmoid", "silu", "tanh")
+"""Activations that need registers for a dozen constants and numbers on the way."""
 _LOG2_E = 1.4426950408889634
 _LN_2_HIGH, _LN_2_LOW = 0.693359375, -2.12194440e-4
 _ROUND = 12582912.0  # 1.5 · 2^23: adding it rounds to a whole number, kept in the low bits
 _EXP_RANGE = (-87.0, 88.0)
 _EXP_TERMS = (1 / 720, 1 / 120, 1 / 24, 1 / 6, 1 / 2, 1.0)
+_POWER_TERMS = (0.0013264727, 0.009671513, 0.055507336, 0.24022242, 0.693147, 1.0)
+"""Of 2^f, −½ ≤ f ≤ ½, to 1.1·10⁻⁷: the polynomial of degree 5 that is 1 at 0 and errs least."""
+_POWER_RANGE = (-126.0, 128.0)
 
 
 def activate(e: Emitter, x: Value, function: str) -> Value:
@@ -25,7 +30,7 @@ def activate(e: Emitter, x: Value, function: str) -> Value:
         case "tanh":
             return tanh(e, x)
         case "silu":
-            return e.builder.fmul(x, sigmoid(e, x))
+            return e.builder.fdiv(x, _one_and_exp(e, x))
         case "hard_sigmoid":
             return _hard_sigmoid(e, x)
         case "hard_swish":
@@ -42,8 +47,21 @@ def cut(e: Emitter, x: Value, threshold: Value) -> Value:
 
 def sigmoid(e: Emitter, x: Value) -> Value:
     """Return 1 / (1 + exp(−x))."""
-    one = _like(e, x, 1.0)
-    return e.builder.fdiv(one, e.builder.fadd(one, exp(e, e.builder.fneg(x))))
+    return e.builder.fdiv(_like(e, x, 1.0), _one_and_exp(e, x))
+
+
+def _one_and_exp(e: Emitter, x: Value) -> Value:
+    """Return 1 + exp(−x), infinity at −∞.
+
+    It counts in powers of two: what that rounds of large x is far below the 1, or is next to zero
+    after the division.
+    """
+    b = e.builder
+    y = b.fmul(x, _like(e, x, -_LOG2_E))
+    y = _at_most(e, _at_least(e, y, _POWER_RANGE[0]), _POWER_RANGE[1])
+    shifted = b.fadd(y, _like(e, x, _ROUND))
+    rest = b.fsub(y, b.fsub(shifted, _like(e, x, _ROUND)))
+    return e.fma(_series(e, rest, _POWER_TERMS), _power_of_two(e, shifted), _like(e, x, 1.0))
 
 
 def tanh(e: Emitter, x: Value) -> Value:
@@ -67,19 +85,27 @@ def _exp_parts(e: Emitter, x: Value) -> tuple[Value, Value]:
     n = b.fsub(shifted, _like(e, x, _ROUND))
     r = e.fma(n, _like(e, x, -_LN_2_HIGH), x)
     r = e.fma(n, _like(e, x, -_LN_2_LOW), r)
-    total = _like(e, x, _EXP_TERMS[0])
-    for term in _EXP_TERMS[1:]:
-        total = e.fma(total, r, _like(e, x, term))
-    series = b.fmul(total, r)
-    integers = INT32 if x.type == FLOAT else e.int_vector
+    return _power_of_two(e, shifted), b.fmul(_series(e, r, _EXP_TERMS), r)
+
+
+def _series(e: Emitter, x: Value, terms: tuple[float, ...]) -> Value:
+    """Return a polynomial of x, the highest power first."""
+    total = _like(e, x, terms[0])
+    for term in terms[1:]:
+        total = e.fma(total, x, _like(e, x, term))
+    return total
+
+
+def _power_of_two(e: Emitter, shifted: Value) -> Value:
+    """Return 2ⁿ for a whole number n that `_ROUND` was added to; infinity for 128."""
+    b, integers = e.builder, INT32 if shifted.type == FLOAT else e.int_vector
     exponent = b.shl(b.bitcast(shifted, integers), _integers(e, integers, 23))
-    power = b.bitcast(b.add(exponent, _integers(e, integers, 0x3F800000)), x.type)
-    return power, series
+    return b.bitcast(b.add(exponent, _integers(e, integers, 0x3F800000)), shifted.type)
 
 
 def _hard_sigmoid(e: Emitter, x: Value) -> Value:
     shifted = e.builder.fadd(x, _like(e, x, 3.0))
-    return e.builder.fdiv(_at_most(e, _at_least(e, shifted, 0.0), 6.0), _like(e, x, 6.0))
+    return e.builder.fmul(_at_most(e, _at_least(e, shifted, 0.0), 6.0), _like(e, x, 1 / 6))
 
 
 def _like(e: Emitter, x: Value, value: float) -> Value:

@@ -28,8 +28,9 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from typing import ClassVar
 
-from gossamer.compile.kernels.activation import activate
+from gossamer.compile.kernels.activation import LONG, activate
 from gossamer.compile.kernels.kernel import TILE_BYTES, Kernel, KernelEmitter, Values
+from gossamer.compile.kernels.scale_words import scale_words
 from gossamer.compile.kernels.turn import (
     read_offsets,
     read_weights,
@@ -73,6 +74,8 @@ class ConvKernel(Kernel):
             weight has an offset of its own. Not if shared.
         asks: whether the next tile's input and output are asked for: where pictures are too large
             for the caches.
+        gated: whether weights are multiplied by a factor of their channel first: each thread walks
+            a stream of its own, in `scaled`.
     """
 
     rows: int
@@ -90,6 +93,7 @@ class ConvKernel(Kernel):
     near: bool = False
     step_bytes: int = 0
     asks: bool = False
+    gated: bool = False
 
     slots: ClassVar[tuple[str, ...]] = (
         "input",
@@ -109,6 +113,10 @@ class ConvKernel(Kernel):
         "ask_each",
         "ask_end",
         "channel_bytes",
+        "factors",
+        "factor_offsets",
+        "scaled",
+        "scaled_bytes",
     )
 
     @property
@@ -153,6 +161,7 @@ class ConvKernel(Kernel):
         flags = {"adds": self.adds, "blocked": self.blocked, "wide": self.wide}
         flags |= {"rows": self.by_rows, "echoes": self.echoes, "near": self.near}
         flags |= {"asks": self.asks}
+        flags |= {"gated": self.gated}
         words = ["f32-conv", form, tile, f"s{self.stride_w}", self.activation]
         words += [f"run{self.step_bytes}"] * (self.step_bytes != 0)
         return "-".join(words + [name for name, on in flags.items() if on])
@@ -175,6 +184,8 @@ class ConvKernel(Kernel):
         x, y, tiles = e.pointer("input"), e.pointer("output"), e.pointer("tiles")
         input_row, output_row = e.number("input_row"), e.number("output_row")
         groups, stream, count = e.pointer("groups"), e.pointer("stream"), e.number("block_count")
+        if self.gated:
+            stream = self._scaled(e, stream)
         shares = e.at(e.pointer("block_shares"), e.multiply(e.multiply(e.arguments[1], count), 16))
         walk = _Walk(self, e, tiles, groups, stream, shares, (x, input_row), (y, output_row))
         if self.by_rows:
@@ -194,6 +205,13 @@ class ConvKernel(Kernel):
                 is_first, is_last = e.equal(block, 0), e.equal(block, e.add(count, -1))
                 with walk.groups_of(block, ECHOED) as groups:
                     walk.tile(groups, tile, rows, is_first, is_last)
+
+    def _scaled(self, e: KernelEmitter, stream: Value) -> Value:
+        """Write this thread's stream, and return where it lies."""
+        size = e.number("scaled_bytes")
+        scaled = e.at(e.pointer("scaled"), e.multiply(e.arguments[1], size))
+        scale_words(e, stream, e.pointer("factor_offsets"), e.pointer("factors"), scaled, size)
+        return scaled
 
 
 @dataclass(frozen=True)
@@ -405,12 +423,33 @@ class _Walk:
         )
 
     def _store(self, sums: Values, outputs: list[Values], activation: str) -> Values:
+        """Store the sums, activated; those of a row of a tile follow each other."""
         k, e = self.kernel, self.e
-        for index, total in enumerate(sums):
-            m, v = divmod(index, k.tile_h * k.tile_w)
-            r, c = divmod(v, k.tile_w)
-            e.store_vector(activate(e, total, activation), outputs[m][r], c * e.vector_bytes)
+        rows = [row for channel in outputs for row in channel]
+        parts = [sums[first : first + k.tile_w] for first in range(0, len(sums), k.tile_w)]
+        if activation in LONG:
+            self._store_in_turn(parts, rows, activation)
+            return []
+        for part, row in zip(parts, rows, strict=True):
+            for c, total in enumerate(part):
+                e.store_vector(activate(e, total, activation), row, c * e.vector_bytes)
         return []
+
+    def _store_in_turn(self, parts: list[Values], rows: Values, activation: str) -> None:
+        """Store the sums, activated a column at a time: beside all of them, nothing fits registers.
+
+        They wait in memory of the function: where tiles overlap, another thread may store the same.
+        """
+        e, width = self.e, self.kernel.tile_w * self.e.vector_bytes
+        waiting = e.scratch(len(rows) * self.kernel.tile_w)
+        for m, part in enumerate(parts):
+            for c, total in enumerate(part):
+                e.store_vector(total, waiting, m * width + c * e.vector_bytes)
+        with e.loop(0, width, e.vector_bytes) as at:
+            column = e.at(waiting, at)
+            for m, row in enumerate(rows):
+                total = activate(e, e.load_vector(column, m * width), activation)
+                e.store_vector(total, row, at)
 
     def _words(self, turn: Value) -> Values:
         """Read the offsets of a turn."""

@@ -19,9 +19,9 @@ class ElementwiseKernel(Kernel):
 
     Args:
         function: "copy" (a), "zero", "add" (a + b), "multiply" (a · b), "gate" (a · scale of the
-            channel), "scale_shift" (a · scale + shift of the channel), "threshold" (a where it is
-            above the scale of the channel, else 0) or "quantise" (`scales` holds the scale of the
-            levels, the lowest and the highest).
+            channel), "gate_add" (a · scale of the channel + b), "scale_shift" (a · scale + shift of
+            the channel), "threshold" (a where it is above the scale of the channel, else 0) or
+            "quantise" (`scales` holds the scale of the levels, the lowest and the highest).
         activation: applied before the store.
     """
 
@@ -61,11 +61,15 @@ class ElementwiseKernel(Kernel):
             )
             with e.loop(0, count) as position:
                 value = e.load_vector(e.at(a, e.offset_in(positions, position, stride=12)))
-                if self.function in ("add", "multiply"):
+                if self.function in ("add", "multiply", "gate_add"):
                     other = e.load_vector(
                         e.at(b, e.offset_in(positions, position, stride=12, field=1))
                     )
-                    value = _combine(e, self.function, value, other)
+                    if self.function == "gate_add":
+                        scale = e.splat(e.load(FLOAT, scales, e.multiply(channel, 4)))
+                        value = e.fma(value, scale, other)
+                    else:
+                        value = _combine(e, self.function, value, other)
                 elif self.function in ("gate", "scale_shift"):
                     at_channel = e.multiply(channel, 4)
                     scale = e.splat(e.load(FLOAT, scales, at_channel))

@@ -13,6 +13,8 @@ from gossamer.jit.emitter import FLOAT, INT32, Value
 
 MOST_COLUMNS = 64
 """Of a window whose code is written out column by column."""
+TOGETHER = 4
+"""Vectors of a channel that are summed apart from each other."""
 
 
 @dataclass(frozen=True)
@@ -118,12 +120,17 @@ class PoolKernel(Kernel):
 
 @dataclass(frozen=True)
 class PlaneMeanKernel(Kernel):
-    """The mean of each channel, planes → flat; `inside` masks what is outside the picture."""
+    """The mean of each channel, planes → flat.
+
+    The first `whole_count` positions, a multiple of `TOGETHER`, lie in the picture with all lanes;
+    behind them, `inside` masks what lies outside.
+    """
 
     slots: ClassVar[tuple[str, ...]] = (
         "input",
         "output",
         "positions",
+        "whole_count",
         "position_count",
         "inside",
         "channels",
@@ -138,24 +145,39 @@ class PlaneMeanKernel(Kernel):
     def body(self, emitter: KernelEmitter) -> None:
         """Write: sum the vectors of a channel, then their lanes."""
         e = emitter
-        x, y, positions, inside = (e.pointer(s) for s in ("input", "output", "positions", "inside"))
-        channels, count, factor = (
-            e.pointer("channels"),
-            e.number("position_count"),
-            e.pointer("factor"),
+        x, y, channels, factor = (
+            e.pointer(slot) for slot in ("input", "output", "channels", "factor")
         )
-        zero = e.constant(0.0)
         with e.loop(*e.share("channel_shares")) as channel:
-            source = e.at(x, e.offset_in(channels, channel))
-            with e.carried_loop(0, count, 1, [zero]) as (position, (total,), set_next):
-                vector = e.load_vector(e.at(source, e.offset_in(positions, position)))
-                mask = e.load(e.int_vector, inside, e.multiply(position, e.vector_bytes))
-                set_next([e.builder.fadd(total, e.select_nonzero(mask, vector, zero))])
-            total = e.loop_results[0]
-            value = ir.Constant(FLOAT, 0.0)
-            for lane in range(e.lanes):
-                value = e.builder.fadd(
-                    value, e.builder.extract_element(total, ir.Constant(INT32, lane))
-                )
-            mean = e.builder.fmul(value, e.load(FLOAT, factor))
-            e.store(mean, y, e.multiply(channel, 4))
+            total = self._vectors(e, e.at(x, e.offset_in(channels, channel)))
+            half = e.lanes // 2
+            while half:
+                other = [(lane + half) % e.lanes for lane in range(e.lanes)]
+                total, half = e.builder.fadd(total, e.shuffle(total, total, other)), half // 2
+            sum_ = e.builder.extract_element(total, ir.Constant(INT32, 0))
+            e.store(e.builder.fmul(sum_, e.load(FLOAT, factor)), y, e.multiply(channel, 4))
+
+    def _vectors(self, e: KernelEmitter, source: Value) -> Value:
+        """Return the sum of a channel's vectors, several at a time: one sum waits for itself."""
+        positions, inside, whole = (
+            e.pointer("positions"),
+            e.pointer("inside"),
+            e.number("whole_count"),
+        )
+        zero, add = e.constant(0.0), e.builder.fadd
+        with e.carried_loop(0, whole, TOGETHER, [zero] * TOGETHER) as (first, sums, set_next):
+            vectors = [
+                e.load_vector(source, e.offset_in(positions, first, field=i))
+                for i in range(TOGETHER)
+            ]
+            set_next([add(*pair) for pair in zip(sums, vectors, strict=True)])
+        total = reduce(add, e.loop_results)
+        with e.carried_loop(whole, e.number("position_count"), 1, [total]) as (
+            position,
+            (total,),
+            set_next,
+        ):
+            vector = e.load_vector(source, e.offset_in(positions, position))
+            mask = e.load(e.int_vector, inside, e.multiply(position, e.vector_bytes))
+            set_next([add(total, e.select_nonzero(mask, vector, zero))])
+        return e.loop_results[0]

@@ -80,11 +80,13 @@ class Streams:
     Args:
         groups: records of groups of rows.
         stream: turns, as bytes.
+        taps: (turns, weights of a turn) the tap of each weight; of runs the first one's.
         shares: (parts, blocks, 2) int64: (begin, end) of the groups of each part in each block.
     """
 
     groups: np.ndarray
     stream: np.ndarray
+    taps: np.ndarray
     shares: np.ndarray
 
 
@@ -147,9 +149,9 @@ def build_streams(
         lists = _own_lists(entries, members, cuts, block)
     kept = lists.counts.any(1) | (block == 0) | (block == blocks - 1)
     members, lists = members[kept], lists.of(kept)
-    records, stream = _write(rows, kernel, vector_bytes, members, lists)
+    records, stream, taps = _write(rows, kernel, vector_bytes, members, lists)
     records["bias"] = np.where(block[kept, None] == 0, rows.bias[members], 0)
-    return Streams(records, stream, _shares(kept.reshape(blocks, -1), part, len(parts)))
+    return Streams(records, stream, taps, _shares(kept.reshape(blocks, -1), part, len(parts)))
 
 
 def split_rows(rows: ConvRows, parts: int) -> list[np.ndarray]:
@@ -227,8 +229,8 @@ def _shared_lists(
 
 def _write(
     rows: ConvRows, kernel: ConvKernel, vector_bytes: int, members: np.ndarray, lists: _Lists
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the records, without biases, and the stream."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the records, without biases, the stream, and the taps of its offsets or weights."""
     turn_slots = kernel.unroll // kernel.run
     turns = -(-lists.counts.max(1) // turn_slots)
     slots = turns * turn_slots
@@ -254,7 +256,10 @@ def _write(
     records["end"] = np.cumsum(turns) * kernel.turn_bytes
     records["begin"] = records["end"] - turns * kernel.turn_bytes
     records["outputs"] = rows.outputs[members]
-    return records, words.view(np.uint8)
+    taps = taps.reshape(-1, kernel.turn_offsets)
+    if kernel.shared:
+        taps = np.repeat(taps, kernel.rows, axis=1)
+    return records, words.view(np.uint8), taps
 
 
 def _entries_of_slots(lists: _Lists, slots: np.ndarray) -> np.ndarray:

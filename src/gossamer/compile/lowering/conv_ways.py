@@ -18,6 +18,19 @@ Pair = tuple[int, int]
 
 
 @dataclass(frozen=True, eq=False)
+class Factors:
+    """Numbers that weights are multiplied by when a convolution runs.
+
+    Args:
+        buffer: flat memory of one number a channel.
+        offsets: (taps,) int32 byte offset of the number of each tap.
+    """
+
+    buffer: Buffer
+    offsets: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
 class Convolution:
     """One convolution.
 
@@ -34,6 +47,7 @@ class Convolution:
         echoes: whether it writes what lies outside the target's tiles, too.
         keep_infinities: whether ways that make NaN of them are no choice.
         coded: its weight as codes, if it is to be read so where a kernel can.
+        factors: of its weights, if a gate was taken over.
     """
 
     op: Conv2d
@@ -48,6 +62,7 @@ class Convolution:
     echoes: bool
     keep_infinities: bool = False
     coded: CodedRows | None = None
+    factors: Factors | None = None
 
     @property
     def lanes(self) -> int:

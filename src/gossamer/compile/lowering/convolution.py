@@ -15,12 +15,19 @@ from gossamer.compile.lowering.coded_conv import CodedRows, coded_rows
 from gossamer.compile.lowering.context import Grid, Lowering
 from gossamer.compile.lowering.conv_candidates import SPARSE_BELOW, fits_exactly
 from gossamer.compile.lowering.conv_streams import ConvRows
-from gossamer.compile.lowering.conv_ways import Convolution, Way, tap_offsets, tap_order
+from gossamer.compile.lowering.conv_ways import (
+    Convolution,
+    Factors,
+    Way,
+    tap_offsets,
+    tap_order,
+)
 from gossamer.compile.lowering.depthwise import depthwise_choices
 from gossamer.compile.lowering.direct_conv import direct_ways
 from gossamer.compile.lowering.filters import Filters
+from gossamer.compile.lowering.linear import lower_linear
 from gossamer.compile.lowering.pixel_tiles import overruns
-from gossamer.compile.lowering.pointwise import lower_sum, on_planes
+from gossamer.compile.lowering.pointwise import add_gated, lower_sum, on_planes
 from gossamer.compile.lowering.winograd import winograd_ways
 from gossamer.compile.lowering.winograd_planes import winograd_planes_ways
 from gossamer.compile.lowering.winograd_windows import winograd_windows
@@ -37,23 +44,26 @@ NEAR = 1.5
 
 
 def lower_conv2d(lowering: Lowering, node: Node, op: Conv2d) -> None:
-    """Add the convolution's step, unless it waits for a sum."""
-    if lowering.code_plan.takes_codes(node):
+    """Add the convolution's step, unless it waits for a sum; of vectors, it is a linear layer."""
+    if node.name not in lowering.places.homes:
+        lower_linear(lowering, node, op)
+    elif lowering.code_plan.takes_codes(node):
         lower_code_conv(lowering, node, op)
     elif not lowering.places.waits(node):
         _add_step(lowering, node, op, lowering.output_grid(node))
 
 
 def lower_add(lowering: Lowering, node: Node, op: Add) -> None:
-    """Add a sum: if it can be made in place, by the convolution that it waits for."""
+    """Add a sum: if it can be made in place, by the convolution or the gate that waits for it."""
     residual = lowering.places.residuals.get(node.name)
-    if residual is None or lowering.code_plan.takes_codes(residual.conv):
+    if residual is None or lowering.code_plan.takes_codes(residual.term):
         lower_sum(lowering, node, op)
         return
-    conv, place = residual.conv, lowering.places.homes[node.name]
-    assert isinstance(conv.op, Conv2d)  # for the type checker: residuals are of convolutions
+    conv, place = residual.term, lowering.places.homes[node.name]
     target = lowering.home_grid(residual.other)
-    if fits_exactly((target.planes.tile_h, target.planes.tile_w)):
+    if not isinstance(conv.op, Conv2d):
+        add_gated(lowering, conv, op.activation, target)
+    elif fits_exactly((target.planes.tile_h, target.planes.tile_w)):
         fused = replace(conv.op, activation=op.activation)
         _add_step(lowering, conv, fused, target, adds=True)
     else:
@@ -80,8 +90,10 @@ def _add_step(
         or (kernel[a] - 1) * op.dilation[a] >= op.stride[a]
         for a in (0, 1)
     )
-    source = lowering.input_grid(node, fill=0.0 if reads_outside else None)
-    rows, coded = conv_rows(lowering, node, op, source, target)
+    product = lowering.places.gates.get(node.name)
+    source = lowering.input_grid(product or node, fill=0.0 if reads_outside else None)
+    factors = _factors(lowering, op, product, source) if product else None
+    rows, coded = conv_rows(lowering, node, op, source, target, is_scaled=product is not None)
     conv = Convolution(
         op,
         rows,
@@ -95,10 +107,12 @@ def _add_step(
         lowering.is_padded(target),
         lowering.keep_infinities,
         coded,
+        factors,
     )
     choices, memory = conv_choices(conv, node.name)
-    if not (adds or conv.echoes):
+    if not (adds or conv.echoes or factors):
         choices = (*depthwise_choices(conv), *choices)
+    memory += [factors.buffer] if factors else []
     buffers, read = (source.buffer, target.buffer, *memory), shape[1] * prod(kernel) * conv.pixels
     numbers = min(lowering.numbers(node.inputs[0]), read) + (1 + adds) * lowering.numbers(node.name)
     nonzero = round(macs * layout.density)
@@ -108,12 +122,18 @@ def _add_step(
         lowering.filled(target, bytes(4))
 
 
+def _factors(lowering: Lowering, op: Conv2d, product: Node, source: Grid) -> Factors:
+    """Return the gate that a convolution's weights take over, as factors of its taps."""
+    order = tap_order(tap_offsets(op, source, (1, 1)))
+    return Factors(lowering.flat(product.inputs[1]), (4 * order).astype(np.int32))
+
+
 def conv_choices(conv: Convolution, name: str) -> tuple[tuple[Choice, ...], list[Buffer]]:
     """Return the likeliest ways to compute a convolution, and the memory that they need."""
     ways = list(direct_ways(conv))
     if conv.coded and not ways:
         return conv_choices(replace(conv, coded=None), name)
-    if conv.rows.density > DENSE_ABOVE and not conv.coded:
+    if conv.rows.density > DENSE_ABOVE and not (conv.coded or conv.factors):
         ways += channel_ways(conv)
         for windows in () if conv.keep_infinities else winograd_windows(conv):
             ways += winograd_ways(conv, windows)
@@ -134,9 +154,12 @@ def rank_ways(ways: list[Way]) -> list[Way]:
 
 
 def conv_rows(
-    lowering: Lowering, node: Node, op: Conv2d, source: Grid, target: Grid
+    lowering: Lowering, node: Node, op: Conv2d, source: Grid, target: Grid, *, is_scaled: bool
 ) -> tuple[ConvRows, CodedRows | None]:
-    """Return the weight with offsets, scale and bias folded in; and as codes, if to be kept so."""
+    """Return the weight with offsets, scale and bias folded in; and as codes, if to be kept so.
+
+    A weight that is scaled anew for each image is neither codes nor runs.
+    """
     graph = lowering.graph
     layout, scale = graph.weights[node.weights["weight"]], None
     k, _, height, width = layout.shape
@@ -150,6 +173,8 @@ def conv_rows(
     filters = Filters.of(layout, order, scale)
     outputs = target.channel_offsets().astype(np.int64)
     rows = ConvRows(filters, offsets[:, order], outputs, np.ascontiguousarray(bias))
+    if is_scaled:
+        return rows, None
     coded = coded_rows(layout, order, scale, rows) if lowering.least_memory else None
     if coded is None and filters.nonzeros < SPARSE_BELOW * filters.size:
         runs, step_bytes = find_runs(filters.entries, offsets, order, height * width)

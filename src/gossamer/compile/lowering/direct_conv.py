@@ -8,14 +8,16 @@ from functools import partial
 
 import numpy as np
 
+from gossamer.compile.kernels.conv import ConvKernel
 from gossamer.compile.lowering.conv_candidates import Candidate, Windows, candidates
-from gossamer.compile.lowering.conv_streams import build_streams, split_rows
-from gossamer.compile.lowering.conv_ways import Convolution, Way
+from gossamer.compile.lowering.conv_streams import Streams, build_streams, split_rows
+from gossamer.compile.lowering.conv_ways import Convolution, Factors, Way
 from gossamer.compile.lowering.pixel_tiles import pixel_tiles, shares_tiles, tile_echoes
 from gossamer.compile.step import Argument, shares
 
 MOST_WAYS = 32
 """Of the likeliest; only few of them are tried."""
+MOST_GATED = 3
 NEAR_TILES = 8
 """Tiles of a thread from which on its stream, once read, is near: asking for it takes 2 to 5 % of
 the time, and not asking a fifth of the first tile's."""
@@ -25,6 +27,9 @@ FAR_BYTES = 6 * 1024**2
 ASKING = 0.98
 """How long a kernel takes then that asks for them, of one that does not: less, or it is not worth
 a try."""
+_UNSCALED: Mapping[str, Argument] = dict.fromkeys(
+    ("factors", "factor_offsets", "scaled", "scaled_bytes"), 0
+)
 
 
 def direct_ways(conv: Convolution) -> Iterator[Way]:
@@ -42,6 +47,9 @@ def direct_ways(conv: Convolution) -> Iterator[Way]:
     firsts = [next((c for c in found if c.kernel.shared == shared), None) for shared in (0, 1)]
     asks = conv.source.picture_bytes + conv.target.picture_bytes >= FAR_BYTES
     rest = [c for c in firsts if c and all(c is not other for other in found[:MOST_WAYS])]
+    if conv.factors:
+        yield from _gated_ways(conv, found)
+        return
     for candidate in [*found[:MOST_WAYS], *rest]:
         candidate = _with_near_stream(candidate, tile, conv.threads)
         if asks and not candidate.kernel.by_rows:
@@ -62,6 +70,23 @@ def _asking(candidate: Candidate) -> Candidate:
     """Return a candidate that asks for what comes next."""
     kernel = replace(candidate.kernel, asks=True)
     return replace(candidate, kernel=kernel, cycles=ASKING * candidate.cycles)
+
+
+def _gated_ways(conv: Convolution, found: list[Candidate]) -> Iterator[Way]:
+    """Yield few ways that multiply the weights first; their streams are made to know their size."""
+    for candidate in found[:MOST_GATED]:
+        kernel = replace(candidate.kernel, gated=True, near=True)
+        arguments = _arguments(conv, replace(candidate, kernel=kernel))
+        stream = arguments["stream"]
+        assert isinstance(stream, np.ndarray)  # for the type checker
+        yield Way(
+            kernel,
+            candidate.cycles,
+            lambda arguments=arguments: arguments,
+            f"b{candidate.blocks}",
+            {"scaled": stream.nbytes},
+            conv.pixels * conv.rows.reads(kernel),
+        )
 
 
 def _with_near_stream(candidate: Candidate, tile: tuple[int, int], threads: int) -> Candidate:
@@ -97,10 +122,13 @@ def _arguments(conv: Convolution, candidate: Candidate) -> dict[str, Argument]:
     echoes: Mapping[str, Argument] = dict.fromkeys(("echo_bounds", "echoes", "echo_lanes"), 0)
     if kernel.echoes:
         echoes = tile_echoes(target, (kernel.tile_h, kernel.tile_w))
+    stream, scaling = streams.stream, _UNSCALED
+    if conv.factors:
+        stream, scaling = _scaling(kernel, streams, conv.factors, source.column_bytes)
     return {
         "tiles": tiles,
         "groups": streams.groups.view(np.uint8),
-        "stream": streams.stream,
+        "stream": stream,
         "input_row": conv.op.stride[0] * source.row_bytes,
         "output_row": target.row_bytes,
         "tile_shares": _shares(len(tiles), threads, by_tile),
@@ -109,6 +137,7 @@ def _arguments(conv: Convolution, candidate: Candidate) -> dict[str, Argument]:
         "block_shares": np.tile(streams.shares, (threads // len(parts), 1, 1)),
         **echoes,
         **table,
+        **scaling,
     }
 
 
@@ -123,6 +152,19 @@ def _asked(conv: Convolution, candidate: Candidate) -> dict[str, Argument]:
         "ask_end": channels * source.channel_bytes,
         "channel_bytes": source.channel_bytes,
     }
+
+
+def _scaling(
+    kernel: ConvKernel, streams: Streams, factors: Factors, vector_bytes: int
+) -> tuple[np.ndarray, dict[str, Argument]]:
+    """Return the stream in whole vectors, and what says which of its words are multiplied."""
+    turn_words = kernel.turn_bytes // 4
+    words = -(-len(streams.stream) // vector_bytes) * vector_bytes // 4
+    stream, offsets = np.zeros(4 * words, np.uint8), np.full(words, -1, np.int32)
+    stream[: len(streams.stream)] = streams.stream
+    turns = offsets[: len(streams.taps) * turn_words].reshape(-1, turn_words)
+    turns[:, : kernel.turn_weights] = factors.offsets[streams.taps]
+    return stream, {"factors": factors.buffer, "factor_offsets": offsets}
 
 
 def _shares(units: int, threads: int, split: bool) -> np.ndarray:

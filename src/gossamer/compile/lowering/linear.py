@@ -25,7 +25,7 @@ from gossamer.compile.lowering.linear_streams import (
 from gossamer.compile.step import Argument, Choice, Step, shares
 from gossamer.graph.graph import Node
 from gossamer.graph.layouts import Layout
-from gossamer.graph.ops import Linear
+from gossamer.graph.ops import Conv2d, Linear
 from gossamer.jit.target import Target
 
 VECTORS = 4
@@ -38,10 +38,11 @@ MOST_LOOKED_UP = 16
 """Vectors of a table at most, where each nonzero also waits for its input."""
 
 
-def lower_linear(lowering: Lowering, node: Node, op: Linear) -> None:
-    """Add the layer's step, its kernels as choices."""
+def lower_linear(lowering: Lowering, node: Node, op: Linear | Conv2d) -> None:
+    """Add the step of a layer, or of a convolution of one pixel, its kernels as choices."""
     rounding = lowering.code_plan.flat_rounding(node.inputs[0])
     if rounding is not None and lowering.code_plan.takes_flat_codes(node):
+        assert isinstance(op, Linear)  # for the type checker: no convolution reads flat codes
         lower_code_linear(lowering, node, op, rounding)
         return
     graph, lanes = lowering.graph, lowering.target.lanes
@@ -55,7 +56,7 @@ def lower_linear(lowering: Lowering, node: Node, op: Linear) -> None:
     arguments: dict[str, Argument] = {"input": source, "output": target, "biases": biases}
     layer = _Layer(layout, scale, op.activation, lowering.target, lowering.threads, arguments)
     choices = tuple(layer.choices(only_codes=lowering.least_memory)) or tuple(layer.choices())
-    macs = op.macs((), graph.weight_shapes(node))
+    macs = op.macs(lowering.shapes[node.name], graph.weight_shapes(node))
     effective_macs = round(macs * layout.density)
     numbers = lowering.numbers(*node.inputs, node.name)
     lowering.steps.append(Step(node.name, choices, (source, target), macs, effective_macs, numbers))

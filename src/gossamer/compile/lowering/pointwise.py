@@ -51,14 +51,22 @@ def lower_threshold(lowering: Lowering, node: Node, op: Threshold) -> None:
 
 
 def lower_multiply(lowering: Lowering, node: Node, op: Multiply) -> None:
-    """Add a product, or one factor a channel."""
+    """Add a product, or one factor a channel, unless that waits for a sum."""
     a, b = (lowering.shapes[name] for name in node.inputs)
     if a == b or node.name not in lowering.places.homes:
         lower_pointwise(lowering, node, "multiply", "identity")
-        return
+    elif not lowering.places.waits(node):
+        gate = lowering.flat(node.inputs[1])
+        source, target = lowering.input_grid(node), lowering.output_grid(node)
+        on_planes(lowering, node.name, ElementwiseKernel("gate"), [source, source], target, gate)
+        lowering.wrote(target)
+
+
+def add_gated(lowering: Lowering, node: Node, activation: str, target: Grid) -> None:
+    """Add what adds a product with one factor a channel to what a target holds."""
     gate = lowering.flat(node.inputs[1])
-    source, target = lowering.input_grid(node), lowering.output_grid(node)
-    on_planes(lowering, node.name, ElementwiseKernel("gate"), [source, source], target, gate)
+    kernel = ElementwiseKernel("gate_add", activation)
+    on_planes(lowering, node.name, kernel, [lowering.input_grid(node), target], target, gate)
     lowering.wrote(target)
 
 
@@ -195,4 +203,4 @@ def on_flat(
 
 def _terms(function: str) -> int:
     """Return how many numbers are read or written for an entry."""
-    return {"zero": 1, "add": 3, "multiply": 3}.get(function, 2)
+    return {"zero": 1, "add": 3, "multiply": 3, "gate_add": 3}.get(function, 2)

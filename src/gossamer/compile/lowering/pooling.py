@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gossamer.compile.kernels.pool import PlaneMeanKernel, PoolKernel
+from gossamer.compile.kernels.pool import TOGETHER, PlaneMeanKernel, PoolKernel
 from gossamer.compile.lowering.code_steps import mean_codes
 from gossamer.compile.lowering.context import Lowering
 from gossamer.compile.lowering.pixel_tiles import pixel_tiles
@@ -67,7 +67,9 @@ def lower_global_avg_pool(lowering: Lowering, node: Node, op: GlobalAvgPool) -> 
         mean_codes(lowering, node, op)
         return
     source = lowering.input_grid(node)
-    positions = source.positions()
+    positions, inside = source.positions(), source.planes.pixel_index() >= 0
+    inside = inside.reshape(len(positions), -1)
+    order = np.argsort(~inside.all(1), kind="stable")
     height, width = lowering.shapes[node.inputs[0]][2:]
     lowering.emit(
         node.name,
@@ -75,9 +77,10 @@ def lower_global_avg_pool(lowering: Lowering, node: Node, op: GlobalAvgPool) -> 
         {
             "input": source.buffer,
             "output": lowering.new_flat(node.name),
-            "positions": positions,
+            "positions": positions[order],
+            "whole_count": int(inside.all(1).sum()) // TOGETHER * TOGETHER,
             "position_count": len(positions),
-            "inside": np.where(source.planes.pixel_index() >= 0, -1, 0).astype(np.int32),
+            "inside": np.where(inside[order], -1, 0).astype(np.int32),
             "channels": source.channel_offsets(),
             "factor": np.array([1 / (height * width)], np.float32),
             "channel_shares": lowering.channel_shares(len(source.channels)),
