@@ -90,6 +90,7 @@ def test_padding_never_wins_a_pool_of_the_lowest() -> None:
 
 OPERATORS: tuple[Op, ...] = (
     *(Activation(function) for function in ACTIVATIONS),
+    Activation("leaky_relu(0.1)"),
     Add("relu"),
     AvgPool2d((3, 2), (1, 2), (1, 0, 1, 1)),
     Conv2d((1, 2), (1, 0, 2, 1), groups=2, activation="relu6"),

@@ -85,7 +85,15 @@ def test_linear(
 
 @pytest.mark.parametrize("shape", [(1, 6, 5, 7), (1, 6)])
 @pytest.mark.parametrize(
-    "op", [*(Activation(f) for f in ACTIVATIONS), Add("relu"), Multiply(), ScaleShift()], ids=repr
+    "op",
+    [
+        *(Activation(f) for f in ACTIVATIONS),
+        Activation("leaky_relu(0.1)"),
+        Add("relu"),
+        Multiply(),
+        ScaleShift(),
+    ],
+    ids=repr,
 )
 def test_entry_by_entry(op: object, shape: tuple[int, ...]) -> None:
     rng = np.random.default_rng(0)

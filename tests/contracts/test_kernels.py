@@ -61,6 +61,7 @@ KERNELS = [
     ElementwiseKernel("quantise"),
     FlatKernel("quantise"),
     *(ElementwiseKernel("copy", f) for f in ACTIVATIONS if f != "relu6"),
+    ElementwiseKernel("copy", "leaky_relu(0.1)"),
     *(FlatKernel(f, "silu") for f in ("copy", "zero", "add", "multiply", "scale_shift")),
     ResponseNormKernel(0.75),
     ResponseNormKernel(0.6),

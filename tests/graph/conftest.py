@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from gossamer.graph import Dense, Graph, Input, Node, verify
+from gossamer.graph.activations import ACTIVATIONS, leaky_relu
 from gossamer.graph.ops import (
-    ACTIVATIONS,
     Activation,
     Add,
     AvgPool2d,
@@ -82,7 +82,7 @@ class _Maker:
         return self.rng.standard_normal(length) * (self.rng.random(length) < 0.6)
 
     def activation(self) -> str:
-        return str(self.rng.choice(ACTIVATIONS))
+        return str(self.rng.choice((*ACTIVATIONS, leaky_relu(0.1))))
 
     def conv(self) -> None:
         c, rng = self.channels(), self.rng

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from llvmlite import ir
-
-from gossamer.jit.emitter import FLOAT, INT32, Emitter, Value
-
-_LOG2_E = 1.4426950408889634
-_LN_2_HIGH, _LN_2_LOW = 0.693359375, -2.12194440e-4
-_ROUND = 12582912.0  # 1.5 · 2^23: adding it rounds to a whole number, kept in the low bits
-_EXP_RANGE = (-87.0, 88.0)
-_EXP_TERMS = (1 / 720, 1 / 120, 1 / 24, 1 / 6, 1 / 2, 1.0)
+from gossamer.compile.kernels.exponential import at_least, at_most, like, sigmoid, tanh
+from gossamer.compile.kernels.gaussian import erf, gelu, gelu_tanh
+from gossamer.graph.activations import slope_of
+from gossamer.jit.emitter import Emitter, Value
 
 
 def activate(e: Emitter, x: Value, function: str) -> Value:
-    """Return the activation of `x` by its name in `gossamer.graph.ops.ACTIVATIONS`."""
+    """Return the activation of `x` by its name, as `gossamer.graph.activations` has it."""
     match function:
         case "relu":
-            return _at_least(e, x, 0.0)
+            return at_least(e, x, 0.0)
         case "relu6":
-            return _at_most(e, _at_least(e, x, 0.0), 6.0)
+            return at_most(e, at_least(e, x, 0.0), 6.0)
         case "sigmoid":
             return sigmoid(e, x)
         case "tanh":
@@ -30,71 +25,26 @@ def activate(e: Emitter, x: Value, function: str) -> Value:
             return _hard_sigmoid(e, x)
         case "hard_swish":
             return e.builder.fmul(x, _hard_sigmoid(e, x))
-    assert function == "identity", function
-    return x
+        case "erf":
+            return erf(e, x)
+        case "gelu":
+            return gelu(e, x)
+        case "gelu_tanh":
+            return gelu_tanh(e, x)
+        case "identity":
+            return x
+    slope = slope_of(function)
+    assert slope is not None, function
+    below = e.builder.fcmp_ordered("<", x, like(e, x, 0.0))
+    return e.builder.select(below, e.builder.fmul(x, like(e, x, slope)), x)
 
 
 def cut(e: Emitter, x: Value, threshold: Value) -> Value:
     """Return x where it is above a threshold, else zero; NaN stays."""
     low = e.builder.fcmp_ordered("<=", x, threshold)
-    return e.builder.select(low, _like(e, x, 0.0), x)
-
-
-def sigmoid(e: Emitter, x: Value) -> Value:
-    """Return 1 / (1 + exp(−x))."""
-    one = _like(e, x, 1.0)
-    return e.builder.fdiv(one, e.builder.fadd(one, exp(e, e.builder.fneg(x))))
-
-
-def tanh(e: Emitter, x: Value) -> Value:
-    """Return tanh(x) = q / (q + 2) with q = exp(2x) − 1, which loses nothing near zero."""
-    power, series = _exp_parts(e, e.builder.fadd(x, x))
-    q = e.fma(power, series, e.builder.fsub(power, _like(e, x, 1.0)))
-    return e.builder.fdiv(q, e.builder.fadd(q, _like(e, x, 2.0)))
-
-
-def exp(e: Emitter, x: Value) -> Value:
-    """Return exp(x) to about two units in the last place, x limited to where it is normal."""
-    power, series = _exp_parts(e, x)
-    return e.fma(power, series, power)
-
-
-def _exp_parts(e: Emitter, x: Value) -> tuple[Value, Value]:
-    """Return 2ⁿ and exp(r) − 1 for x = n·ln 2 + r, n whole: the exponent written, the series."""
-    b = e.builder
-    x = _at_most(e, _at_least(e, x, _EXP_RANGE[0]), _EXP_RANGE[1])
-    shifted = e.fma(x, _like(e, x, _LOG2_E), _like(e, x, _ROUND))
-    n = b.fsub(shifted, _like(e, x, _ROUND))
-    r = e.fma(n, _like(e, x, -_LN_2_HIGH), x)
-    r = e.fma(n, _like(e, x, -_LN_2_LOW), r)
-    total = _like(e, x, _EXP_TERMS[0])
-    for term in _EXP_TERMS[1:]:
-        total = e.fma(total, r, _like(e, x, term))
-    series = b.fmul(total, r)
-    integers = INT32 if x.type == FLOAT else e.int_vector
-    exponent = b.shl(b.bitcast(shifted, integers), _integers(e, integers, 23))
-    power = b.bitcast(b.add(exponent, _integers(e, integers, 0x3F800000)), x.type)
-    return power, series
+    return e.builder.select(low, like(e, x, 0.0), x)
 
 
 def _hard_sigmoid(e: Emitter, x: Value) -> Value:
-    shifted = e.builder.fadd(x, _like(e, x, 3.0))
-    return e.builder.fdiv(_at_most(e, _at_least(e, shifted, 0.0), 6.0), _like(e, x, 6.0))
-
-
-def _like(e: Emitter, x: Value, value: float) -> Value:
-    return ir.Constant(FLOAT, value) if x.type == FLOAT else e.constant(value)
-
-
-def _integers(e: Emitter, kind: ir.Type, value: int) -> Value:
-    return ir.Constant(kind, value if kind == INT32 else [ir.Constant(INT32, value)] * e.lanes)
-
-
-def _at_least(e: Emitter, x: Value, bound: float) -> Value:
-    limit = _like(e, x, bound)
-    return e.builder.select(e.builder.fcmp_ordered("<", x, limit), limit, x)
-
-
-def _at_most(e: Emitter, x: Value, bound: float) -> Value:
-    limit = _like(e, x, bound)
-    return e.builder.select(e.builder.fcmp_ordered(">", x, limit), limit, x)
+    shifted = e.builder.fadd(x, like(e, x, 3.0))
+    return e.builder.fdiv(at_most(e, at_least(e, shifted, 0.0), 6.0), like(e, x, 6.0))

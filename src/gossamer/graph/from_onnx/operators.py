@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from gossamer.graph.from_onnx import (
+    activations,
     arithmetic,
     channels,
     convolutions,
@@ -20,6 +21,7 @@ from gossamer.graph.from_onnx.call import Call
 HANDLERS: Mapping[str, Callable[[Call], Value | tuple[Value, ...]]] = {
     **convolutions.HANDLERS,
     **pooling.HANDLERS,
+    **activations.HANDLERS,
     **arithmetic.HANDLERS,
     **reshaping.HANDLERS,
     **channels.HANDLERS,

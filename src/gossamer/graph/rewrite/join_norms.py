@@ -13,7 +13,8 @@ from gossamer.graph.rewrite.edit import Draft
 def join_norms(graph: Graph) -> Graph:
     """Return the graph with every `scale_shift` joined with the one it alone reads.
 
-    Computed in float64 and rounded once: (x · a + b) · c + d = x · ac + (bc + d).
+    Computed in float64 and rounded once: (x · a + b) · c + d = x · ac + (bc + d). What then does
+    nothing is dropped.
     """
     draft = Draft(graph)
     for second in draft.of_kind(ScaleShift):
@@ -27,6 +28,9 @@ def join_norms(graph: Graph) -> Graph:
             for node in (first, second)
             for role in ("scale", "shift")
         )
-        draft.hold(first, scale=Dense(a * c), shift=Dense(b * c + d))
         draft.drop(second)
+        if (a * c == 1).all() and not (b * c + d).any():
+            draft.drop(first)
+        else:
+            draft.hold(first, scale=Dense(a * c), shift=Dense(b * c + d))
     return draft.graph()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gossamer.errors import GraphError
+from gossamer.graph.activations import slope_of
 from gossamer.graph.graph import Graph, Node
 from gossamer.graph.ops import (
     Activation,
@@ -29,6 +30,7 @@ from gossamer.graph.ops import (
     Softmax,
     Threshold,
 )
+from gossamer.graph.to_onnx.gelu import write_gelu
 from gossamer.graph.to_onnx.levels import bias_grid, onnx_levels, weight_grid
 from gossamer.graph.to_onnx.winners import keep_winners
 from gossamer.graph.verify import infer_shapes
@@ -235,8 +237,14 @@ class Writer:
                 self.add("HardSigmoid", [source], output, alpha=1 / 6, beta=0.5)
             case "hard_swish":
                 self.add("HardSwish", [source], output)
-            case _:
+            case "erf":
+                self.add("Erf", [source], output)
+            case "gelu" | "gelu_tanh":
+                write_gelu(self, source, function, output)
+            case "identity":
                 self.add("Identity", [source], output)
+            case _:
+                self.add("LeakyRelu", [source], output, alpha=slope_of(function))
 
 
 def _window(op: MaxPool2d | AvgPool2d) -> dict[str, Any]:
