@@ -20,6 +20,7 @@ from gossamer.compile.kernels.conv import ConvKernel
 from gossamer.compile.kernels.depthwise import DepthwiseKernel
 from gossamer.compile.kernels.elementwise import ElementwiseKernel, FlatKernel
 from gossamer.compile.kernels.kernel import Kernel
+from gossamer.compile.kernels.layer_norm import LayerNormKernel
 from gossamer.compile.kernels.linear import LinearKernel
 from gossamer.compile.kernels.move import GatherKernel, HaloKernel, UnpackKernel
 from gossamer.compile.kernels.pool import PlaneMeanKernel, PoolKernel
@@ -73,6 +74,8 @@ KERNELS = [
     RelayoutKernel(4),
     TransposeKernel(),
     SoftmaxKernel(),
+    LayerNormKernel(),
+    LayerNormKernel(flat=True),
     WinnersKernel(),
     UnpackKernel(),
     HaloKernel(),

@@ -21,6 +21,7 @@ from gossamer.graph.ops import (
     Flatten,
     GlobalAvgPool,
     KWinners,
+    LayerNorm,
     Linear,
     LocalResponseNorm,
     MaxPool2d,
@@ -96,9 +97,9 @@ class _Maker:
         self.add(op, weight=self.weight(k, c // groups, r, s), **bias)
 
     def norm(self) -> None:
-        self.add(
-            ScaleShift(), scale=self.vector(self.channels()), shift=self.vector(self.channels())
-        )
+        count = self.channels()
+        op = ScaleShift() if count < 2 or self.rng.random() < 0.7 else LayerNorm(0.1)
+        self.add(op, scale=self.vector(count), shift=self.vector(count))
 
     def permute(self) -> None:
         order = tuple(int(i) for i in self.rng.permutation(self.channels()))

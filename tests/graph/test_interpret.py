@@ -192,6 +192,18 @@ def test_channel_permute_is_the_torch_shuffle(seed: int, groups: int, width: int
     np.testing.assert_array_equal(run(ops.ChannelPermute(order), x), theirs.numpy())
 
 
+@given(SEED, st.integers(2, 9), st.sampled_from([1e-6, 0.1]))
+def test_layer_norm(seed: int, channels: int, epsilon: float) -> None:
+    rng = np.random.default_rng(seed)
+    x = (rng.standard_normal((2, channels, 3, 4)) + 3).astype(np.float32)
+    scale, shift = rng.standard_normal((2, channels)).astype(np.float32)
+    last = torch.tensor(x).permute(0, 2, 3, 1)
+    vectors = torch.tensor(scale), torch.tensor(shift)
+    expected = F.layer_norm(last, (channels,), *vectors, epsilon).permute(0, 3, 1, 2)
+    ours = run(ops.LayerNorm(epsilon), x, scale=scale, shift=shift)
+    np.testing.assert_allclose(ours, expected.numpy(), rtol=1e-4, atol=1e-4)
+
+
 @given(SEED, st.integers(1, 6), st.sampled_from([1e-4, 0.5]), st.sampled_from([0.75, 1.0]))
 def test_local_response_norm(seed: int, size: int, alpha: float, beta: float) -> None:
     x = np.random.default_rng(seed).standard_normal((2, 5, 3, 2)).astype(np.float32)

@@ -38,6 +38,7 @@ OPERATORS = st.one_of(
     ),
     st.builds(ops.Flatten),
     st.builds(ops.Softmax),
+    st.builds(ops.LayerNorm, st.floats(0, 10)),
     st.builds(
         lambda scale, levels: ops.Quantise(scale, *(sorted(levels)[i] for i in (1, 0, 2))),
         st.floats(2.0**-60, 2.0**60, width=32),

@@ -120,6 +120,8 @@ def test_operators_without_a_window(activation: str, rng: np.random.Generator) -
     check(one(ops.Flatten(), picture), (2, 6, 3, 4))
     check(one(ops.Multiply(), picture))
     check(one(ops.Softmax(), picture))
+    for shape in (picture, vector):
+        check(one(ops.LayerNorm(1e-3), shape, **two))
     check(one(ops.Softmax(), vector))
     for shape in (picture, vector):
         check(one(ops.ChannelSelect((5, 0, 0)), shape))

@@ -247,6 +247,13 @@ def _local_response_norm(op: ops.LocalResponseNorm, inputs: Arrays, weights: Wei
     return x / (op.k + op.alpha / op.size * total) ** op.beta
 
 
+def _layer_norm(op: ops.LayerNorm, inputs: Arrays, weights: Weights) -> np.ndarray:
+    x, shape = inputs[0].astype(np.float64), (-1,) + (1,) * (inputs[0].ndim - 2)
+    x = x - x.mean(axis=1, keepdims=True)
+    y = x / np.sqrt((x**2).mean(axis=1, keepdims=True) + op.epsilon)
+    return y * weights["scale"].reshape(shape) + weights["shift"].reshape(shape)
+
+
 MEANING: Mapping[type[ops.Op], Callable[[Any, Arrays, Weights], np.ndarray]] = {
     ops.Conv2d: _conv2d,
     ops.Linear: _linear,
@@ -263,6 +270,7 @@ MEANING: Mapping[type[ops.Op], Callable[[Any, Arrays, Weights], np.ndarray]] = {
     ops.ChannelSelect: _channel_select,
     ops.Multiply: _multiply,
     ops.LocalResponseNorm: _local_response_norm,
+    ops.LayerNorm: _layer_norm,
     ops.Softmax: _softmax,
     ops.Quantise: _quantise,
     ops.Flatten: lambda op, inputs, weights: inputs[0].reshape(len(inputs[0]), -1),

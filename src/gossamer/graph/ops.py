@@ -459,6 +459,28 @@ class LocalResponseNorm(Op):
 
 
 @dataclass(frozen=True)
+class LayerNorm(Op):
+    """(x − mean) / √(variance + ε) · scale + shift over the channels of each pixel: (N, C, …).
+
+    The variance divides by C (Ba et al. 2016); scale and shift are one number a channel.
+    """
+
+    epsilon: float = 1e-5
+
+    kind: ClassVar[str] = "layer_norm"
+    roles: ClassVar[tuple[str, ...]] = ("scale", "shift")
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.epsilon, float) or not 0 <= self.epsilon < 1e6:
+            raise ShapeError("bad epsilon", got=short_repr(self.epsilon), expected="0…10⁶")
+
+    def output_shape(self, inputs: Sequence[Shape], weights: Mapping[str, Shape]) -> Shape:
+        """Return the input's shape."""
+        _check_vectors(weights, inputs[0][1])
+        return inputs[0]
+
+
+@dataclass(frozen=True)
 class Softmax(Op):
     """exp(x) over its sum along channels: (N, C, …) → (N, C, …), each pixel by itself."""
 
@@ -526,6 +548,7 @@ OPS: tuple[type[Op], ...] = (
     ChannelSelect,
     Multiply,
     LocalResponseNorm,
+    LayerNorm,
     Softmax,
     Quantise,
     Flatten,

@@ -9,7 +9,7 @@ import pytest
 from onnx import ModelProto, TensorProto, helper
 
 from gossamer.graph import interpret
-from gossamer.graph.from_onnx import activations, from_onnx, integer_layers, quantisation
+from gossamer.graph.from_onnx import activations, from_onnx, integer_layers, norms, quantisation
 from gossamer.graph.from_onnx.operators import HANDLERS
 from tests.graph.from_onnx.conftest import assert_reads, make_model, node, run_onnx
 
@@ -388,7 +388,7 @@ def test_equals_onnxruntime(case: str) -> None:
 
 def test_every_operator_has_a_case() -> None:
     used = {n.op_type for nodes, *_ in CASES.values() for n in nodes}
-    elsewhere = (activations, quantisation, integer_layers)
+    elsewhere = (activations, norms, quantisation, integer_layers)
     assert set(HANDLERS) - {name for part in elsewhere for name in part.HANDLERS} <= used
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from gossamer.graph.from_onnx.builder import Value
 from gossamer.graph.from_onnx.call import Call
 from gossamer.graph.from_onnx.constant import Constant
-from gossamer.graph.from_onnx.view import View
+from gossamer.graph.from_onnx.view import View, transposed
 from gossamer.graph.ops import Conv2d, Linear, Padding, ScaleShift, Shape
 
 
@@ -105,7 +105,23 @@ def _times(constant: Constant, factor: float) -> Constant:
 
 
 def _matmul(call: Call) -> Value:
-    return multiply(call, call.view(), call.needed(1).transposed, None)
+    view, weight = call.view(), call.needed(1).transposed
+    if weight.array.ndim == 2 and _is_channels_last(call, view):
+        return _pointwise(call, view, weight)
+    return multiply(call, view, weight, None)
+
+
+def _is_channels_last(call: Call, view: View) -> bool:
+    """Whether a view is of a picture whose channels are the last axis."""
+    is_picture = len(call.shape(view.source)) == 4 and len(view.axes) == 4
+    return is_picture and all(a in (b, "1") for a, b in zip(view.axes, "NHWC", strict=True))
+
+
+def _pointwise(call: Call, view: View, weight: Constant) -> View:
+    """Return a view, channels last too, of the convolution that each pixel's product is."""
+    view = call.in_order(call.unpadded(view))
+    name = call.add(Conv2d(), view.source, weight=weight.pointwise)
+    return transposed(call.plain(name), (0, 2, 3, 1))
 
 
 def multiply(call: Call, view: View, weight: Constant, bias: Constant | None) -> View:

@@ -21,6 +21,7 @@ from gossamer.graph.ops import (
     Flatten,
     GlobalAvgPool,
     KWinners,
+    LayerNorm,
     Linear,
     LocalResponseNorm,
     MaxPool2d,
@@ -150,6 +151,8 @@ class Writer:
                 self._select(inputs[0], order, output)
             case Multiply():
                 self._multiply(inputs, output)
+            case LayerNorm():
+                self._layer_norm(node, inputs[0], output)
             case Softmax():
                 self.add("Softmax", inputs, output, axis=1)
             case LocalResponseNorm() as op:
@@ -215,6 +218,18 @@ class Writer:
             self.add("LRN", [source], output, size=size, **terms)
             return
         raise GraphError("ONNX has no norm over an even number of channels", where=output)
+
+    def _layer_norm(self, node: Node, source: str, output: str) -> None:
+        """Normalise over channels, which ONNX wants last."""
+        assert isinstance(node.op, LayerNorm)
+        vectors = [self.named_weight(node, role) for role in ("scale", "shift")]
+        if len(self.shapes[source]) == 2:
+            self.add("LayerNormalization", [source, *vectors], output, epsilon=node.op.epsilon)
+            return
+        last, normed = f"{output}/channels_last", f"{output}/normed"
+        self.add("Transpose", [source], last, perm=(0, 2, 3, 1))
+        self.add("LayerNormalization", [last, *vectors], normed, epsilon=node.op.epsilon)
+        self.add("Transpose", [normed], output, perm=(0, 3, 1, 2))
 
     def _activate(self, source: str, function: str, output: str) -> None:
         match function:
