@@ -81,6 +81,38 @@ CASES: dict[str, tuple[list, dict, list[str], dict]] = {
         ["layer_norm", "conv2d", "conv2d", "add"],
         {"opset": 20},
     ),
+    "written out": (
+        [
+            node("Transpose", "x", "t", **LAST),
+            node("ReduceMean", "t", "m", axes=[-1]),
+            node("Sub", "t m", "d"),
+            node("Pow", "d two", "q"),
+            node("ReduceMean", "q", "v", axes=[-1]),
+            node("Add", "v e", "w"),
+            node("Sqrt", "w", "s"),
+            node("Div", "d s", "n"),
+            node("Mul", "n g", "o"),
+            node("Add", "o b", "p"),
+            node("Transpose", "p", **FIRST),
+        ],
+        {"two": np.array(2, np.float32), "e": np.array(1e-3, np.float32), **VECTORS},
+        ["layer_norm"],
+        {"opset": 11},
+    ),
+    "written out over axis 1": (
+        [
+            node("ReduceMean", "x a", "m"),
+            node("Sub", "x m", "d"),
+            node("Mul", "d d", "q"),
+            node("ReduceMean", "q a", "v"),
+            node("Add", "e v", "w"),
+            node("Sqrt", "w", "s"),
+            node("Div", "d s"),
+        ],
+        {"a": np.array([1]), "e": np.array([1e-3], np.float32)},
+        ["layer_norm"],
+        {"opset": 18},
+    ),
     "a norm after a layer norm": (
         [node("LayerNormalization", "x g", "n"), node("Mul", "n b", "m"), node("Add", "m b")],
         VECTORS,
@@ -105,6 +137,26 @@ def test_every_operator_has_a_case() -> None:
 REFUSED = {
     "over rows": ([node("LayerNormalization", "x g")], {"g": FOUR}, "other axes than channels"),
     "over all": ([node("LayerNormalization", "x g", axis=1)], {"g": FOUR}, "other axes"),
+    "a mean alone": (
+        [node("ReduceMean", "x", "m", axes=[1]), node("Add", "x m")],
+        {},
+        "a step of a norm over channels",
+    ),
+    "another mean": (
+        [
+            node("Relu", "x", "r"),
+            node("ReduceMean", "r", "m", axes=[1]),
+            node("Sub", "x m"),
+        ],
+        {},
+        "a step of a norm over channels",
+    ),
+    "squares of what is not centred": (
+        [node("Mul", "x x", "q"), node("ReduceMean", "q", "m", axes=[1]), node("Sqrt", "m")],
+        {},
+        "inside of a layer norm only",
+    ),
+    "a root": ([node("Sqrt", "x")], {}, "inside of a layer norm only"),
     "of what it reads": (
         [node("Transpose", "x", "t", **LAST), node("LayerNormalization", "t t")],
         {},

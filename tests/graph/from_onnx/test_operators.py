@@ -481,7 +481,12 @@ REFUSED: dict[str, tuple[list, dict, str, dict]] = {
         "dilation",
         {"opset": 19},
     ),
-    "mean over channels": ([node("ReduceMean", "x", axes=[1])], {}, "height and width", {}),
+    "mean over channels": (
+        [node("ReduceMean", "x", axes=[1], keepdims=0)],
+        {},
+        "height and width",
+        {},
+    ),
     "batch moved": ([node("Transpose", "x", perm=[1, 0, 2, 3])], {}, "moves the batch", {}),
     "batch reshaped": ([node("Reshape", "x s")], {"s": ints(1, -1)}, "over the batch", {}),
     "channels last to the end": (

@@ -228,6 +228,12 @@ class TestFuseGelu:
         graph = replace(graph, weights={**graph.weights, f"{name}.{role}": Dense(other)})
         assert fuse_gelu(graph) == graph
 
+    def test_constants_of_half_the_bits(self) -> None:
+        graph = gelu("tanh", "gate")
+        halves = {n: Dense(w.to_dense().astype(np.float16)) for n, w in graph.weights.items()}
+        fused = fuse_gelu(replace(graph, weights=halves))
+        assert [node.op for node in fused.nodes] == [Activation("gelu_tanh")]
+
     def test_a_gate_that_others_read_stays(self) -> None:
         graph = gelu("erf", "gate")
         both = replace(graph, nodes=(*graph.nodes, Node("b", Add(), ("y", "gate"))), output="b")

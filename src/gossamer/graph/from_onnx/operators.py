@@ -19,7 +19,7 @@ from gossamer.graph.from_onnx import (
 from gossamer.graph.from_onnx.builder import Value
 from gossamer.graph.from_onnx.call import Call
 
-HANDLERS: Mapping[str, Callable[[Call], Value | tuple[Value, ...]]] = {
+_BY_THEMSELVES: Mapping[str, Callable[[Call], Value | tuple[Value, ...]]] = {
     **convolutions.HANDLERS,
     **pooling.HANDLERS,
     **activations.HANDLERS,
@@ -31,3 +31,6 @@ HANDLERS: Mapping[str, Callable[[Call], Value | tuple[Value, ...]]] = {
     **quantisation.HANDLERS,
     **integer_layers.HANDLERS,
 }
+
+HANDLERS = {**_BY_THEMSELVES, **norms.in_layer_norms(_BY_THEMSELVES)}
+"""What each operator becomes, also where several are a layer norm together."""

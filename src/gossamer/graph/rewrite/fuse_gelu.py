@@ -15,7 +15,8 @@ from gossamer.graph.rewrite.join_norms import join_norms
 from gossamer.graph.rewrite.remove_dead import remove_dead
 
 _RELATIVE = 1e-6
-"""By how much a constant in a file may differ from what it stands for."""
+"""By how much a constant in a file may differ from what it stands for; or it is that in half the
+bits, as in a file of float16."""
 
 
 def fuse_gelu(graph: Graph) -> Graph:
@@ -102,7 +103,9 @@ def _factor(draft: Draft, value: str, x: str) -> float:
 def _is_times(draft: Draft, node: Node, factor: float) -> bool:
     """Whether a node multiplies every channel by this factor."""
     norm = _norm(draft, node)
-    return norm is not None and norm[1] == 0 and abs(norm[0] / factor - 1) <= _RELATIVE
+    if norm is None or norm[1] != 0:
+        return False
+    return norm[0] == np.float16(factor) or abs(norm[0] / factor - 1) <= _RELATIVE
 
 
 def _norm(draft: Draft, node: Node | None) -> tuple[float, float] | None:
