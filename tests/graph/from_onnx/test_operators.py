@@ -43,6 +43,36 @@ CASES: dict[str, tuple[list, dict, list[str], dict]] = {
         ["conv2d"],
         {},
     ),
+    "Conv along channels": (
+        [
+            node("GlobalAveragePool", "x", "p"),
+            node("Reshape", "p s", "r"),
+            node("Conv", "r w b", "c", pads=[1, 1], kernel_shape=[3]),
+            node("Sigmoid", "c", "g"),
+            node("Reshape", "g t", "f"),
+            node("Shape", "x", "n"),
+            node("Expand", "f n", "e"),
+            node("Mul", "x e"),
+        ],
+        {
+            "w": THREE.reshape(1, 1, 3),
+            "b": THREE[:1],
+            "s": ints(0, 1, -1),
+            "t": ints(0, -1, 1, 1),
+        },
+        ["global_avg_pool", "flatten", "linear", "multiply"],
+        {},
+    ),
+    "Conv along channels, some of them": (
+        [
+            node("Reshape", "x s", "r"),
+            node("Conv", "r w", "c", pads=[2, 0], strides=[2], dilations=[2]),
+            node("Squeeze", "c a"),
+        ],
+        {"w": FOUR[:2].reshape(1, 1, 2), "s": ints(0, 1, -1), "a": ints(1)},
+        ["linear"],
+        {"sizes": (2, 4)},
+    ),
     "Conv depthwise": ([node("Conv", "x w", group=4)], {"w": THIN}, ["conv2d"], {}),
     "Conv same upper": (
         [node("Conv", "x w", auto_pad="SAME_UPPER", strides=[2, 2], kernel_shape=[3, 3])],
@@ -467,6 +497,12 @@ REFUSED: dict[str, tuple[list, dict, str, dict]] = {
     "norm in training": (norm(training_mode=1), NORM, "evaluation mode", {}),
     "root": ([node("Pow", "x s")], {"s": number(0.5)}, "exponents 1, 2 and 3", {}),
     "power of itself": ([node("Pow", "x x")], {}, "depends on the network's input", {}),
+    "repeated to be added": (
+        [node("GlobalAveragePool", "x", "p"), node("Expand", "p s", "e"), node("Add", "x e")],
+        {"s": ints(2, 4, 6, 5)},
+        "reads repeated entries",
+        {},
+    ),
     "quotient": ([node("Div", "x x")], {}, "depends on the network's input", {}),
     "division by zero": ([node("Div", "x z")], {"z": number(0)}, "divides by zero", {}),
     "constant picture": (

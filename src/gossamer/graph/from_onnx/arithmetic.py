@@ -10,6 +10,7 @@ import numpy as np
 from gossamer.graph.from_onnx.builder import Value
 from gossamer.graph.from_onnx.call import Call
 from gossamer.graph.from_onnx.constant import Constant
+from gossamer.graph.from_onnx.reshaping import Repeated
 from gossamer.graph.from_onnx.view import View
 from gossamer.graph.ops import Add, Multiply, ScaleShift
 
@@ -55,7 +56,7 @@ def _mul(call: Call) -> Value:
         a, b = b, a
     if isinstance(a, View) and isinstance(b, Constant):
         return scale_shift(call, a, scale=b.array)
-    a, b = call.unpadded(call.view(0)), call.unpadded(call.view(1))
+    a, b = _factor(call, 0), _factor(call, 1)
     if _is_gate(call, a, b):
         a, b = b, a
     if _is_gate(call, b, a):
@@ -63,6 +64,15 @@ def _mul(call: Call) -> Value:
     else:
         a, b = _alike(call, a, b)
     return replace(a, source=call.add(Multiply(), a.source, b.source))
+
+
+def _factor(call: Call, index: int) -> View:
+    """Return an input; what is repeated to the size of the other one as the gate that it is."""
+    value, other = call.input(index), call.input(1 - index)
+    both = isinstance(value, View) and isinstance(other, View)
+    if both and isinstance(value.mark, Repeated) and value.mark.sizes == call.sizes(other):
+        return call.unpadded(replace(value, mark=None))
+    return call.unpadded(call.view(index))
 
 
 def _is_gate(call: Call, gate: View, picture: View) -> bool:

@@ -80,12 +80,29 @@ def _transpose(call: Call) -> Value:
     return transposed(view, axes)
 
 
+@dataclass(frozen=True)
+class Repeated:
+    """Mark of an array of one number a channel, repeated over a picture: a factor spelt out.
+
+    Args:
+        sizes: of the array.
+    """
+
+    sizes: Shape
+
+    def __str__(self) -> str:
+        return "repeated entries"
+
+
 def _expand(call: Call) -> Value:
     view, wanted = call.view(), call.given_ints("shape", 1) or []
     sizes = call.sizes(view)
-    if np.broadcast_shapes(sizes, tuple(wanted)) != sizes:
-        raise call.unsupported("repeats entries")
-    return view
+    made = np.broadcast_shapes(sizes, tuple(wanted))
+    if made == sizes:
+        return view
+    if len(made) == len(sizes) == 4 and view.axes[2:] == "11" and made[:2] == sizes[:2]:
+        return replace(view, mark=Repeated(made))
+    raise call.unsupported("repeats entries")
 
 
 def _shape(call: Call) -> Value:
