@@ -69,9 +69,10 @@ def _mul(call: Call) -> Value:
 def _factor(call: Call, index: int) -> View:
     """Return an input; what is repeated to the size of the other one as the gate that it is."""
     value, other = call.input(index), call.input(1 - index)
-    both = isinstance(value, View) and isinstance(other, View)
-    if both and isinstance(value.mark, Repeated) and value.mark.sizes == call.sizes(other):
-        return call.unpadded(replace(value, mark=None))
+    if isinstance(value, View) and isinstance(other, View) and isinstance(value.mark, Repeated):
+        is_gate = value.mark.sizes == call.sizes(other)
+        value = replace(value, mark=None if is_gate else value.mark)
+        return call.unpadded(value)
     return call.unpadded(call.view(index))
 
 
