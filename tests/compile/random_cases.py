@@ -37,8 +37,8 @@ from gossamer.compile.lowering import (
 from gossamer.compile.lowering.conv_ways import Way
 from gossamer.compile.step import Choice
 from gossamer.graph import Graph
+from gossamer.graph.activations import ACTIVATIONS, leaky_relu
 from gossamer.graph.interpret import interpret
-from gossamer.graph.ops import ACTIVATIONS
 from gossamer.jit.target import Target
 from tests.compile.code_graphs import random_code_graph
 from tests.compile.graphs import program, target_with
@@ -86,7 +86,7 @@ def case(seed: int) -> Case:
     """
     block = np.random.default_rng([seed // BLOCK])
     lanes, isa = WAYS[int(block.integers(len(WAYS)))]
-    activations = ["identity", "relu", *block.choice(ACTIVATIONS, 2)]
+    activations = ["identity", "relu", *block.choice((*ACTIVATIONS, leaky_relu(0.1)), 2)]
     rng = np.random.default_rng(seed)
     has_codes = rng.random() < 0.3
     graph = random_code_graph(rng) if has_codes else random_graph(rng, activations)

@@ -24,6 +24,7 @@ from gossamer.graph.ops import (
     Flatten,
     GlobalAvgPool,
     KWinners,
+    LayerNorm,
     Linear,
     LocalResponseNorm,
     MaxPool2d,
@@ -229,10 +230,11 @@ class Growing:
         return self.add(op, value)
 
     def norm(self, value: str) -> str:
-        """Add a norm layer."""
+        """Add a norm layer, by constants or by each pixel's own channels."""
+        op = LayerNorm(0.1) if self.rng.random() < 0.4 else ScaleShift()
         vector = (self.shapes[value][1],)
         weights = {role: sparse_array(self.rng, vector, 0.8) for role in ("scale", "shift")}
-        return self.add(ScaleShift(), value, **weights)
+        return self.add(op, value, **weights)
 
     def response_norm(self, value: str) -> str:
         """Add a norm over channels."""

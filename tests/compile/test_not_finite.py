@@ -15,6 +15,7 @@ from gossamer.graph.ops import (
     Conv2d,
     GlobalAvgPool,
     KWinners,
+    LayerNorm,
     Linear,
     LocalResponseNorm,
     MaxPool2d,
@@ -90,11 +91,13 @@ def test_padding_never_wins_a_pool_of_the_lowest() -> None:
 
 OPERATORS: tuple[Op, ...] = (
     *(Activation(function) for function in ACTIVATIONS),
+    Activation("leaky_relu(0.1)"),
     Add("relu"),
     AvgPool2d((3, 2), (1, 2), (1, 0, 1, 1)),
     Conv2d((1, 2), (1, 0, 2, 1), groups=2, activation="relu6"),
     GlobalAvgPool(),
     KWinners(0.5),
+    LayerNorm(),
     LocalResponseNorm(3, 0.5),
     MaxPool2d((3, 2), (2, 1), (1, 0, 1, 1)),
     Multiply(),
@@ -110,7 +113,8 @@ def test_every_operator_passes_them_through(op: Op, seed: int, share: float) -> 
     shape = (2, 4, *(int(n) for n in rng.integers(3, 12, 2)))
     x = 3 * rng.standard_normal(shape)
     x = np.where(rng.random(shape) < share, rng.choice([NAN, INF, -INF], shape), x)
-    weights = {role: sparse_array(rng, (6, 2, 3, 3), 0.4) for role in op.roles}
+    shapes = {"weight": (6, 2, 3, 3), "scale": (4,), "shift": (4,)}
+    weights = {role: sparse_array(rng, shapes[role], 0.4) for role in op.roles}
     graph, x = single(op, shape, **weights), x.astype(np.float32)
     with program(graph, lanes=int(rng.choice([4, 8, 16]))) as compiled:
         assert_allowed(graph, x, compiled(x), TOLERANCE)

@@ -24,6 +24,7 @@ from gossamer.graph.ops import (
     Flatten,
     GlobalAvgPool,
     KWinners,
+    LayerNorm,
     Linear,
     LocalResponseNorm,
     MaxPool2d,
@@ -85,7 +86,15 @@ def test_linear(
 
 @pytest.mark.parametrize("shape", [(1, 6, 5, 7), (1, 6)])
 @pytest.mark.parametrize(
-    "op", [*(Activation(f) for f in ACTIVATIONS), Add("relu"), Multiply(), ScaleShift()], ids=repr
+    "op",
+    [
+        *(Activation(f) for f in ACTIVATIONS),
+        Activation("leaky_relu(0.1)"),
+        Add("relu"),
+        Multiply(),
+        ScaleShift(),
+    ],
+    ids=repr,
 )
 def test_entry_by_entry(op: object, shape: tuple[int, ...]) -> None:
     rng = np.random.default_rng(0)
@@ -161,6 +170,23 @@ def test_permutation_alone_reorders_channels() -> None:
 def test_selected_channels(order: tuple[int, ...], shape: tuple[int, ...]) -> None:
     x = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
     assert_equals_interpreter(single(ChannelSelect(order), shape), x)
+
+
+@relaxed
+@given(
+    st.integers(1, 40),
+    st.sampled_from([(5, 7), (1, 1), (13, 2), ()]),
+    st.sampled_from([4, 8, 16]),
+    st.integers(1, 3),
+)
+def test_layer_norm(channels: int, size: tuple[int, ...], lanes: int, threads: int) -> None:
+    """Also of pixels whose mean is larger than what differs, and of equal channels."""
+    rng = np.random.default_rng(channels)
+    x = (rng.standard_normal((2, channels, *size)) + rng.choice([0, 5])).astype(np.float32)
+    x[0] = x[0, :1]
+    weights = {r: rng.standard_normal(channels).astype(np.float32) for r in LayerNorm.roles}
+    graph = single(LayerNorm(0.01), x.shape, **weights)
+    assert_equals_interpreter(graph, x, lanes=lanes, threads=threads)
 
 
 @pytest.mark.parametrize("size", [1, 2, 5, 40])

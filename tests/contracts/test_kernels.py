@@ -21,6 +21,7 @@ from gossamer.compile.kernels.conv import ConvKernel
 from gossamer.compile.kernels.depthwise import DepthwiseKernel
 from gossamer.compile.kernels.elementwise import ElementwiseKernel, FlatKernel
 from gossamer.compile.kernels.kernel import Kernel
+from gossamer.compile.kernels.layer_norm import LayerNormKernel
 from gossamer.compile.kernels.linear import LinearKernel
 from gossamer.compile.kernels.move import GatherKernel, HaloKernel, UnpackKernel
 from gossamer.compile.kernels.packed_linear import PackedLinearKernel
@@ -73,6 +74,7 @@ KERNELS = [
     ElementwiseKernel("quantise"),
     FlatKernel("quantise"),
     *(ElementwiseKernel("copy", f) for f in ACTIVATIONS if f != "relu6"),
+    ElementwiseKernel("copy", "leaky_relu(0.1)"),
     *(FlatKernel(f, "silu") for f in ("copy", "zero", "add", "multiply", "scale_shift")),
     ResponseNormKernel(0.75),
     ResponseNormKernel(0.6),
@@ -88,6 +90,8 @@ KERNELS = [
     RelayoutKernel(4),
     TransposeKernel(),
     SoftmaxKernel(),
+    LayerNormKernel(),
+    LayerNormKernel(flat=True),
     WinnersKernel(),
     UnpackKernel(),
     HaloKernel(),

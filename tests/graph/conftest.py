@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from gossamer.graph import Dense, Graph, Input, Node, verify
+from gossamer.graph.activations import ACTIVATIONS, leaky_relu
 from gossamer.graph.ops import (
-    ACTIVATIONS,
     Activation,
     Add,
     AvgPool2d,
@@ -21,6 +21,7 @@ from gossamer.graph.ops import (
     Flatten,
     GlobalAvgPool,
     KWinners,
+    LayerNorm,
     Linear,
     LocalResponseNorm,
     MaxPool2d,
@@ -82,7 +83,7 @@ class _Maker:
         return self.rng.standard_normal(length) * (self.rng.random(length) < 0.6)
 
     def activation(self) -> str:
-        return str(self.rng.choice(ACTIVATIONS))
+        return str(self.rng.choice((*ACTIVATIONS, leaky_relu(0.1))))
 
     def conv(self) -> None:
         c, rng = self.channels(), self.rng
@@ -96,9 +97,9 @@ class _Maker:
         self.add(op, weight=self.weight(k, c // groups, r, s), **bias)
 
     def norm(self) -> None:
-        self.add(
-            ScaleShift(), scale=self.vector(self.channels()), shift=self.vector(self.channels())
-        )
+        count = self.channels()
+        op = ScaleShift() if count < 2 or self.rng.random() < 0.7 else LayerNorm(0.1)
+        self.add(op, scale=self.vector(count), shift=self.vector(count))
 
     def permute(self) -> None:
         order = tuple(int(i) for i in self.rng.permutation(self.channels()))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -27,6 +29,10 @@ FUNCTIONS = {
     "silu": F.silu,
     "hard_sigmoid": F.hardsigmoid,
     "hard_swish": F.hardswish,
+    "erf": torch.erf,
+    "gelu": F.gelu,
+    "gelu_tanh": partial(F.gelu, approximate="tanh"),
+    "leaky_relu(0.1)": partial(F.leaky_relu, negative_slope=0.1),
 }
 
 
@@ -64,7 +70,7 @@ def test_every_operator_has_a_meaning() -> None:
     st.tuples(FEW, FEW),
     st.tuples(*[st.integers(0, 3)] * 4),
     st.sampled_from([(1, 1, 1), (1, 3, 2), (2, 2, 3), (4, 1, 1), (3, 1, 2)]),
-    st.sampled_from(ops.ACTIVATIONS),
+    st.sampled_from(list(FUNCTIONS)),
     st.booleans(),
     st.booleans(),
 )
@@ -170,7 +176,7 @@ def test_global_avg_pool(seed: int, size: tuple[int, int]) -> None:
     same(run(ops.GlobalAvgPool(), x), F.adaptive_avg_pool2d(torch.tensor(x), 1))
 
 
-@given(SEED, st.sampled_from(ops.ACTIVATIONS))
+@given(SEED, st.sampled_from(list(FUNCTIONS)))
 def test_activation(seed: int, function: str) -> None:
     x = (8 * np.random.default_rng(seed).standard_normal((2, 3, 4, 5))).astype(np.float32)
     x[0, 0, 0] = np.nan
@@ -184,6 +190,18 @@ def test_channel_permute_is_the_torch_shuffle(seed: int, groups: int, width: int
     order = ops.shuffle_order(c, groups)
     theirs = torch.tensor(x).view(2, groups, width, 3, 2).transpose(1, 2).reshape(2, c, 3, 2)
     np.testing.assert_array_equal(run(ops.ChannelPermute(order), x), theirs.numpy())
+
+
+@given(SEED, st.integers(2, 9), st.sampled_from([1e-6, 0.1]))
+def test_layer_norm(seed: int, channels: int, epsilon: float) -> None:
+    rng = np.random.default_rng(seed)
+    x = (rng.standard_normal((2, channels, 3, 4)) + 3).astype(np.float32)
+    scale, shift = rng.standard_normal((2, channels)).astype(np.float32)
+    last = torch.tensor(x).permute(0, 2, 3, 1)
+    vectors = torch.tensor(scale), torch.tensor(shift)
+    expected = F.layer_norm(last, (channels,), *vectors, epsilon).permute(0, 3, 1, 2)
+    ours = run(ops.LayerNorm(epsilon), x, scale=scale, shift=shift)
+    np.testing.assert_allclose(ours, expected.numpy(), rtol=1e-4, atol=1e-4)
 
 
 @given(SEED, st.integers(1, 6), st.sampled_from([1e-4, 0.5]), st.sampled_from([0.75, 1.0]))

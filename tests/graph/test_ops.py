@@ -50,6 +50,8 @@ WINDOW = {"kernel": (2, 2), "stride": (2, 2)}
         (ops.ChannelSelect, {"order": (0, -2)}),
         (ops.ChannelSelect, {"order": [0]}),
         (ops.LocalResponseNorm, {"size": 0}),
+        (ops.LayerNorm, {"epsilon": -1.0}),
+        (ops.LayerNorm, {"epsilon": 1}),
         (ops.LocalResponseNorm, {"size": 5, "alpha": -1.0}),
         (ops.LocalResponseNorm, {"size": 5, "beta": float("nan")}),
     ],

@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 
 from gossamer.errors import GraphError
 from gossamer.graph import ops
+from gossamer.graph.activations import leaky_relu
 from gossamer.graph.records import op_from_dict, op_to_dict
 
 PAIR = st.tuples(*[st.integers(1, 9)] * 2)
 PADDING = st.tuples(*[st.integers(0, 9)] * 4)
-NAME = st.sampled_from(ops.ACTIVATIONS)
+NAME = st.sampled_from(ops.ACTIVATIONS) | st.floats(-9, 9, width=32).map(leaky_relu)
 BIG = st.tuples(*[st.integers(8, 9)] * 2)
 HALF = st.tuples(*[st.integers(0, 4)] * 4)
 
@@ -37,6 +38,7 @@ OPERATORS = st.one_of(
     ),
     st.builds(ops.Flatten),
     st.builds(ops.Softmax),
+    st.builds(ops.LayerNorm, st.floats(0, 10)),
     st.builds(
         lambda scale, levels: ops.Quantise(scale, *(sorted(levels)[i] for i in (1, 0, 2))),
         st.floats(2.0**-60, 2.0**60, width=32),

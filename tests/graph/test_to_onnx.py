@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from gossamer.errors import MissingDependencyError, ShapeError
 from gossamer.graph import Codebook, Dense, Graph, Input, Node, interpret, ops, verify
+from gossamer.graph.activations import leaky_relu
 from gossamer.graph.to_onnx import OPERATOR_SET, save_onnx, to_onnx
 
 SEED = st.integers(0, 2**32 - 1)
@@ -65,7 +66,7 @@ def fits(graph: Graph) -> bool:
     st.tuples(FEW, FEW),
     st.tuples(*[st.integers(0, 2)] * 4),
     st.sampled_from([1, 2, 4]),
-    st.sampled_from(ops.ACTIVATIONS),
+    st.sampled_from((*ops.ACTIVATIONS, leaky_relu(0.1))),
     st.sets(st.sampled_from(["scale", "bias"])),
 )
 def test_conv2d(seed, kernel, stride, dilation, padding, groups, activation, vectors) -> None:
@@ -102,7 +103,7 @@ def test_dilated_max_pool() -> None:
     check(one(ops.MaxPool2d((2, 2), (1, 1), (1, 0, 1, 0), (2, 3)), (1, 2, 7, 7)))
 
 
-@pytest.mark.parametrize("activation", ops.ACTIVATIONS)
+@pytest.mark.parametrize("activation", [*ops.ACTIVATIONS, leaky_relu(-0.5)])
 def test_operators_without_a_window(activation: str, rng: np.random.Generator) -> None:
     picture, vector = (1, 6, 3, 4), (1, 6)
     two = {"scale": rng.standard_normal(6), "shift": rng.standard_normal(6)}
@@ -119,6 +120,8 @@ def test_operators_without_a_window(activation: str, rng: np.random.Generator) -
     check(one(ops.Flatten(), picture), (2, 6, 3, 4))
     check(one(ops.Multiply(), picture))
     check(one(ops.Softmax(), picture))
+    for shape in (picture, vector):
+        check(one(ops.LayerNorm(1e-3), shape, **two))
     check(one(ops.Softmax(), vector))
     for shape in (picture, vector):
         check(one(ops.ChannelSelect((5, 0, 0)), shape))

@@ -12,13 +12,14 @@ skip weights that are zero, and then give the number that the other weights make
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from math import prod
+from math import erf, erfc, prod
 from typing import Any
 
 import numpy as np
 
 from gossamer.counts import winner_count
 from gossamer.graph import ops
+from gossamer.graph.activations import slope_of
 from gossamer.graph.graph import Graph
 from gossamer.graph.verify import infer_shapes
 
@@ -68,7 +69,7 @@ def interpret(
 
 
 def activate(x: np.ndarray, function: str) -> np.ndarray:
-    """Apply an activation of `ops.ACTIVATIONS`; NaN stays NaN."""
+    """Apply an activation of `gossamer.graph.activations`; NaN stays NaN."""
     match function:
         case "identity":
             return x
@@ -86,11 +87,23 @@ def activate(x: np.ndarray, function: str) -> np.ndarray:
             return np.clip(x + 3.0, 0, 6) / 6
         case "hard_swish":
             return x * (np.clip(x + 3.0, 0, 6) / 6)
-    raise AssertionError(function)
+        case "erf":
+            return _one_by_one(erf, x)
+        case "gelu":
+            return 0.5 * x * _one_by_one(erfc, x.astype(np.float64) * -(0.5**0.5))
+        case "gelu_tanh":
+            return x * _sigmoid((8 / np.pi) ** 0.5 * (x + 0.044715 * x.astype(np.float64) ** 3))
+    slope = slope_of(function)
+    assert slope is not None, function
+    return np.where(x < 0, slope * x, x)
 
 
 def _sigmoid(x: np.ndarray) -> np.ndarray:
     return 0.5 * (1 + np.tanh(0.5 * x.astype(np.float64)))
+
+
+def _one_by_one(function: Callable[[float], float], x: np.ndarray) -> np.ndarray:
+    return np.array(np.frompyfunc(function, 1, 1)(x), np.float64)
 
 
 def windows(
@@ -234,6 +247,13 @@ def _local_response_norm(op: ops.LocalResponseNorm, inputs: Arrays, weights: Wei
     return x / (op.k + op.alpha / op.size * total) ** op.beta
 
 
+def _layer_norm(op: ops.LayerNorm, inputs: Arrays, weights: Weights) -> np.ndarray:
+    x, shape = inputs[0].astype(np.float64), (-1,) + (1,) * (inputs[0].ndim - 2)
+    x = x - x.mean(axis=1, keepdims=True)
+    y = x / np.sqrt((x**2).mean(axis=1, keepdims=True) + op.epsilon)
+    return y * weights["scale"].reshape(shape) + weights["shift"].reshape(shape)
+
+
 MEANING: Mapping[type[ops.Op], Callable[[Any, Arrays, Weights], np.ndarray]] = {
     ops.Conv2d: _conv2d,
     ops.Linear: _linear,
@@ -250,6 +270,7 @@ MEANING: Mapping[type[ops.Op], Callable[[Any, Arrays, Weights], np.ndarray]] = {
     ops.ChannelSelect: _channel_select,
     ops.Multiply: _multiply,
     ops.LocalResponseNorm: _local_response_norm,
+    ops.LayerNorm: _layer_norm,
     ops.Softmax: _softmax,
     ops.Quantise: _quantise,
     ops.Flatten: lambda op, inputs, weights: inputs[0].reshape(len(inputs[0]), -1),

@@ -20,6 +20,7 @@ _IN_PLACE = (
     ops.Add,
     ops.ChannelSelect,
     ops.KWinners,
+    ops.LayerNorm,
     ops.Multiply,
     ops.Quantise,
     ops.ScaleShift,

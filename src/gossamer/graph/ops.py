@@ -18,6 +18,8 @@ from typing import ClassVar
 
 from gossamer.counts import conv2d_macs, linear_macs
 from gossamer.errors import ShapeError
+from gossamer.graph.activations import ACTIVATIONS as ACTIVATIONS
+from gossamer.graph.activations import check_activation
 from gossamer.shapes import window_output_size
 
 Shape = tuple[int, ...]
@@ -25,17 +27,6 @@ Pair = tuple[int, int]
 Padding = tuple[int, int, int, int]
 Level = int
 """An integer that stands for a number, −128…255."""
-
-ACTIVATIONS = (
-    "identity",
-    "relu",
-    "relu6",
-    "sigmoid",
-    "tanh",
-    "silu",
-    "hard_sigmoid",
-    "hard_swish",
-)
 
 # Bounds on attributes, so that a hostile file cannot ask for absurd windows or permutations.
 LARGEST_WINDOW = 4096
@@ -80,11 +71,6 @@ def _check_vectors(weights: Mapping[str, Shape], length: int) -> None:
             raise ShapeError(
                 f"{role} needs one number a channel", got=weights[role], expected=(length,)
             )
-
-
-def _check_activation(name: str) -> None:
-    if not isinstance(name, str) or name not in ACTIVATIONS:
-        raise ShapeError("unknown activation", got=short_repr(name), expected=ACTIVATIONS)
 
 
 def _check_integers(label: str, values: object, length: int, least: int, most: int) -> None:
@@ -147,7 +133,7 @@ class Conv2d(Op):
     optional_roles: ClassVar[tuple[str, ...]] = ("scale", "bias")
 
     def __post_init__(self) -> None:
-        _check_activation(self.activation)
+        check_activation(self.activation)
         _check_window(self.stride, self.padding, self.dilation)
         _check_integers("groups", (self.groups,), 1, 1, LARGEST_CHANNELS)
 
@@ -185,7 +171,7 @@ class Linear(Op):
     optional_roles: ClassVar[tuple[str, ...]] = ("scale", "bias")
 
     def __post_init__(self) -> None:
-        _check_activation(self.activation)
+        check_activation(self.activation)
 
     def output_shape(self, inputs: Sequence[Shape], weights: Mapping[str, Shape]) -> Shape:
         """Return (N, K)."""
@@ -222,14 +208,14 @@ class ScaleShift(Op):
 
 @dataclass(frozen=True)
 class Activation(Op):
-    """A function of each entry, by name: see `ACTIVATIONS`."""
+    """A function of each entry, by name: see `gossamer.graph.activations`."""
 
     function: str
 
     kind: ClassVar[str] = "activation"
 
     def __post_init__(self) -> None:
-        _check_activation(self.function)
+        check_activation(self.function)
 
     def output_shape(self, inputs: Sequence[Shape], weights: Mapping[str, Shape]) -> Shape:
         """Return the input's shape."""
@@ -354,7 +340,7 @@ class Add(Op):
     arity: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
-        _check_activation(self.activation)
+        check_activation(self.activation)
 
     def output_shape(self, inputs: Sequence[Shape], weights: Mapping[str, Shape]) -> Shape:
         """Return the common shape."""
@@ -473,6 +459,28 @@ class LocalResponseNorm(Op):
 
 
 @dataclass(frozen=True)
+class LayerNorm(Op):
+    """(x − mean) / √(variance + ε) · scale + shift over the channels of each pixel: (N, C, …).
+
+    The variance divides by C (Ba et al. 2016); scale and shift are one number a channel.
+    """
+
+    epsilon: float = 1e-5
+
+    kind: ClassVar[str] = "layer_norm"
+    roles: ClassVar[tuple[str, ...]] = ("scale", "shift")
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.epsilon, float) or not 0 <= self.epsilon < 1e6:
+            raise ShapeError("bad epsilon", got=short_repr(self.epsilon), expected="0…10⁶")
+
+    def output_shape(self, inputs: Sequence[Shape], weights: Mapping[str, Shape]) -> Shape:
+        """Return the input's shape."""
+        _check_vectors(weights, inputs[0][1])
+        return inputs[0]
+
+
+@dataclass(frozen=True)
 class Softmax(Op):
     """exp(x) over its sum along channels: (N, C, …) → (N, C, …), each pixel by itself."""
 
@@ -540,6 +548,7 @@ OPS: tuple[type[Op], ...] = (
     ChannelSelect,
     Multiply,
     LocalResponseNorm,
+    LayerNorm,
     Softmax,
     Quantise,
     Flatten,

@@ -171,6 +171,7 @@ _WORDS: dict[str, Callable[[Any], str]] = {
     "channel_permute": lambda op: "permute",
     "channel_select": lambda op: "select channels",
     "local_response_norm": lambda op: "response norm",
+    "layer_norm": lambda op: "layer norm",
 }
 _COLOURS = {
     "conv2d": "conv",

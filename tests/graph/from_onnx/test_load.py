@@ -11,7 +11,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 import gossamer
-from gossamer.errors import FormatError, SpecError
+from gossamer.errors import FormatError, SpecError, UnsupportedOperatorError
 from gossamer.graph import interpret
 from gossamer.graph.from_onnx import from_onnx, load_onnx
 from gossamer.graph.to_onnx import RECORD_NOTE
@@ -171,3 +171,30 @@ def test_the_input_record_of_a_file_is_checked() -> None:
         helper.set_model_props(model, {RECORD_NOTE: bad})
         with pytest.raises(FormatError, match=RECORD_NOTE):
             from_onnx(model)
+
+
+def test_nodes_in_any_order() -> None:
+    """Some converters put what they add at the end, after the nodes that read it."""
+    to_half = node("Cast", "x", "h", to=TensorProto.FLOAT16)
+    nodes = [to_half, node("Conv", "h w", "c"), node("Cast", "c", to=TensorProto.FLOAT)]
+    models = (make_model(order, {"w": WEIGHT.astype(np.float16)}) for order in (nodes, nodes[::-1]))
+    ordered, other = (from_onnx(model) for model in models)
+    assert ordered == other
+    assert [n.op.kind for n in ordered.nodes] == ["conv2d"]
+
+
+def test_an_array_that_was_a_row_meanwhile() -> None:
+    """As PyTorch's exporter changes strides: a reshape to one axis, and a choice of all."""
+    arrays = {
+        "s": np.array([-1]),
+        "i": np.arange(4).reshape(1, 4, 1, 1),
+        "g": np.array([1, 0, 2, 3]),
+    }
+    row = [node("GlobalAveragePool", "x", "p"), node("Reshape", "p s", "r")]
+    one = {"sizes": (1, 4, 6, 5)}
+    graph = assert_reads(
+        make_model([*row, node("Gather", "r i", "q"), node("Relu", "q")], arrays, **one)
+    )
+    assert [n.op.kind for n in graph.nodes] == ["global_avg_pool", "activation"]
+    with pytest.raises(UnsupportedOperatorError, match="without a batch"):
+        from_onnx(make_model([*row, node("Gather", "r g")], arrays, **one))

@@ -84,6 +84,16 @@ SAME_MEANING: dict[str, tuple[Callable[[Body, Tensor], Tensor], list[str]]] = {
         lambda m, x: F.relu(F.relu(x.clone().clamp_min(0), inplace=True)).clamp(min=0),
         ["activation"] * 4,
     ),
+    "leaky relu three ways": (
+        lambda m, x: F.leaky_relu(
+            F.leaky_relu(F.prelu(x.clone(), m.norm.eps * torch.ones(4)), 0.1, inplace=True), 2.0
+        ),
+        ["activation"] * 3,
+    ),
+    "gelu and erf": (
+        lambda m, x: torch.erf(F.gelu(F.gelu(3 * x), approximate="tanh")),
+        ["scale_shift", *["activation"] * 3],
+    ),
     "arithmetic with constants": (
         lambda m, x: 2 - (x - m.level.view(4, 1, 1)) * -1 / m.level[:, None, None] + 0.5,
         None,
@@ -305,7 +315,7 @@ def test_what_the_graph_has_not_is_a_named_error(case: str) -> None:
 
 class Odd(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
-        return torch.erf(x)  # the line that the error names
+        return torch.sin(x)  # the line that the error names
 
 
 def test_the_error_names_module_file_and_line() -> None:
@@ -314,7 +324,7 @@ def test_the_error_names_module_file_and_line() -> None:
         from_torch(model, torch.randn(1, 3, 4, 4))
     line = Odd.forward.__code__.co_firstlineno + 1
     assert str(caught.value).startswith(f"module '1.1', test_from_torch.py line {line}: operator")
-    assert "aten.erf.default" in str(caught.value)
+    assert "aten.sin.default" in str(caught.value)
 
 
 def test_leaves_the_module_as_it_is() -> None:

@@ -29,6 +29,7 @@ from gossamer.graph.rewrite.choose_layouts import choose_layout
 from gossamer.graph.rewrite.fold_norm import fold_norm
 from gossamer.graph.rewrite.fuse_activation import fuse_activation
 from gossamer.graph.rewrite.fuse_gate import fuse_gate
+from gossamer.graph.rewrite.fuse_gelu import fuse_gelu
 from gossamer.graph.rewrite.fuse_subsample import fuse_subsample
 from gossamer.graph.rewrite.join_norms import join_norms
 from gossamer.graph.rewrite.remove_channels import remove_channels
@@ -174,6 +175,69 @@ class TestFuseGate:
         fused = verify(fuse_gate(graph))
         assert len(fused.nodes) == (1 if is_one else 3)
         np.testing.assert_allclose(interpret(fused, x), interpret(graph, x), atol=1e-6)
+
+
+def gelu(form: str, half: str) -> Graph:
+    """GELU of six channels written out, by "erf" or "tanh"; who is multiplied by the half."""
+
+    def norm(name: str, source: str, scale: float, shift: float = 0.0) -> Node:
+        weights[f"{name}.s"] = Dense(np.full(6, scale, np.float32))
+        weights[f"{name}.t"] = Dense(np.full(6, shift, np.float32))
+        return Node(name, ScaleShift(), (source,), {"scale": f"{name}.s", "shift": f"{name}.t"})
+
+    weights: dict[str, Dense] = {}
+    nodes = [norm("in", "x", 0.5**0.5), Node("f", Activation("erf"), ("in",))]
+    if form == "tanh":
+        square, cube = Node("s", Multiply(), ("x", "x")), Node("c", Multiply(), ("x", "s"))
+        term, total = norm("t", "c", 0.044715), Node("a", Add(), ("t", "x"))
+        inner, tanh = norm("in", "a", (2 / np.pi) ** 0.5), Node("f", Activation("tanh"), ("in",))
+        nodes = [square, cube, term, total, inner, tanh]
+    c = 0.5 if half == "gate" else 1.0
+    nodes.append(norm("gate", "f", c, c))
+    if half == "x":
+        nodes += [norm("h", "x", 0.5), Node("y", Multiply(), ("h", "gate"))]
+    else:
+        nodes.append(Node("y", Multiply(), ("gate", "x")))
+    if half == "product":
+        nodes.append(norm("z", "y", 0.5))
+    if half == "product, with more":
+        nodes.append(norm("z", "y", 0.75, 2.0))
+    return Graph(Input("x", (1, 6, 3, 4)), tuple(nodes), nodes[-1].name, weights)
+
+
+class TestFuseGelu:
+    @pytest.mark.parametrize("form", ["erf", "tanh"])
+    @pytest.mark.parametrize("half", ["gate", "x", "product", "product, with more", "nobody"])
+    def test_written_out(self, form: str, half: str, rng: np.random.Generator) -> None:
+        graph = gelu(form, half)
+        x = 3 * rng.standard_normal((1, 6, 3, 4)).astype(np.float32)
+        fused = verify(fuse_gelu(graph))
+        np.testing.assert_allclose(interpret(fused, x), interpret(graph, x), atol=2e-6)
+        first, *norms = fused.nodes
+        assert first.op == Activation("gelu" if form == "erf" else "gelu_tanh")
+        assert [node.op for node in norms] == [ScaleShift()] * (
+            half in ("product, with more", "nobody")
+        )
+
+    @pytest.mark.parametrize(
+        ("name", "role"), [("in", "s"), ("in", "t"), ("gate", "s"), ("gate", "t"), ("t", "s")]
+    )
+    def test_with_another_constant_it_stays(self, name: str, role: str) -> None:
+        graph = gelu("tanh", "gate")
+        other = np.full(6, 1.01 * graph.weights[f"{name}.{role}"].to_dense()[0] + 0.01, np.float32)
+        graph = replace(graph, weights={**graph.weights, f"{name}.{role}": Dense(other)})
+        assert fuse_gelu(graph) == graph
+
+    def test_constants_of_half_the_bits(self) -> None:
+        graph = gelu("tanh", "gate")
+        halves = {n: Dense(w.to_dense().astype(np.float16)) for n, w in graph.weights.items()}
+        fused = fuse_gelu(replace(graph, weights=halves))
+        assert [node.op for node in fused.nodes] == [Activation("gelu_tanh")]
+
+    def test_a_gate_that_others_read_stays(self) -> None:
+        graph = gelu("erf", "gate")
+        both = replace(graph, nodes=(*graph.nodes, Node("b", Add(), ("y", "gate"))), output="b")
+        assert fuse_gelu(both) == both
 
 
 class TestFuseActivation:

@@ -75,4 +75,4 @@ def test_the_pipeline_names_what_breaks(random_graph: Callable[[int], Graph]) ->
 
     with pytest.raises(GraphError):
         rewrite(random_graph(1), (break_it,))
-    assert len(DEFAULT) == 11
+    assert len(DEFAULT) == 12

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from llvmlite import ir
 
-from gossamer.compile.kernels.activation import exp
+from gossamer.compile.kernels.exponential import exp
 from gossamer.compile.kernels.kernel import Kernel, KernelEmitter
 from gossamer.jit.emitter import DOUBLE, FLOAT
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from gossamer.compile.codes import CodePlan
-from gossamer.compile.lowering import channels, linear, pointwise, pooling
+from gossamer.compile.lowering import channels, layer_norm, linear, pointwise, pooling
 from gossamer.compile.lowering.code_convolution import lower_quantise
 from gossamer.compile.lowering.context import Lowering
 from gossamer.compile.lowering.convolution import lower_add, lower_conv2d
@@ -35,6 +35,7 @@ LOWERINGS: Mapping[type[ops.Op], Callable[[Lowering, Node, Any], None]] = {
     ops.Concat: channels.lower_concat,
     ops.ChannelPermute: channels.lower_channel_order,
     ops.ChannelSelect: channels.lower_channel_order,
+    ops.LayerNorm: layer_norm.lower_layer_norm,
     ops.LocalResponseNorm: channels.lower_local_response_norm,
     ops.Quantise: lower_quantise,
     ops.Flatten: pointwise.lower_flatten,

@@ -1,4 +1,4 @@
-"""Functions of each entry: activations, sums, products, and arithmetic with constants."""
+"""Sums and products of values, and arithmetic with constants of one number a channel."""
 
 from __future__ import annotations
 
@@ -10,71 +10,9 @@ import numpy as np
 from gossamer.graph.from_onnx.builder import Value
 from gossamer.graph.from_onnx.call import Call
 from gossamer.graph.from_onnx.constant import Constant
-from gossamer.graph.from_onnx.pooling import never_negative
-from gossamer.graph.from_onnx.quantisation import clipped
+from gossamer.graph.from_onnx.reshaping import Repeated
 from gossamer.graph.from_onnx.view import View
-from gossamer.graph.ops import Activation, Add, Multiply, Op, ScaleShift
-
-_LARGEST = 3e38  # a bound that no float32 reaches
-
-
-def _entrywise(call: Call, view: View, op: Op) -> View:
-    """Return the view of an operator that works on each entry by itself."""
-    view = call.unpadded(view)
-    return replace(view, source=call.add(op, view.source))
-
-
-def _activation(function: str) -> Callable[[Call], Value]:
-    return lambda call: _entrywise(call, call.view(), Activation(function))
-
-
-def _clip(call: Call) -> Value:
-    low = call.given_number("min", 1)
-    high = call.given_number("max", 2)
-    view = call.view(integers=True)
-    if view.levels is not None:
-        return clipped(call, view, low, high)
-    return _bounded(call, view, low, high)
-
-
-def _bounded(call: Call, view: View, low: float | None, high: float | None) -> Value:
-    low = None if low is None or low < -_LARGEST else low
-    high = None if high is None or high > _LARGEST else high
-    if low is None and high is None:
-        return view
-    if high is not None and (low or 0) <= 0 and never_negative(call.builder, view.source):
-        low = 0
-    function = {(0, None): "relu", (0, 6): "relu6"}.get((low, high))
-    if function is None:
-        raise call.unsupported(f"to {low}…{high} is not an activation of the graph")
-    return _entrywise(call, view, Activation(function))
-
-
-def _largest(call: Call) -> Value:
-    return _with_bound(call, lambda view, bound: _bounded(call, view, bound, None))
-
-
-def _smallest(call: Call) -> Value:
-    return _with_bound(call, lambda view, bound: _bounded(call, view, None, bound))
-
-
-def _with_bound(call: Call, function: Callable[[View, float], Value]) -> Value:
-    """Apply a function to a value and a constant of one entry, in either order."""
-    inputs = [call.input(index) for index in range(len(call.node.input))]
-    views = [value for value in inputs if isinstance(value, View)]
-    bounds = [value for value in inputs if isinstance(value, Constant)]
-    if len(views) != 1 or len(bounds) != 1 or bounds[0].array.size != 1:
-        raise call.unsupported("is in the graph against one number only")
-    return function(views[0], float(bounds[0].array.item()))
-
-
-def _hard_sigmoid(call: Call) -> Value:
-    """Clip alpha · x + beta to 0…1; the graph's own has alpha 1/6 and beta 1/2."""
-    view = call.view()
-    scale, shift = 6 * call.number("alpha", 0.2), 6 * (call.number("beta", 0.5) - 0.5)
-    if abs(scale - 1) > 1e-6 or shift:
-        view = _scale_shift(call, view, np.array(scale), np.array(shift))
-    return _entrywise(call, view, Activation("hard_sigmoid"))
+from gossamer.graph.ops import Add, Multiply, ScaleShift
 
 
 def _add(call: Call) -> Value:
@@ -82,7 +20,7 @@ def _add(call: Call) -> Value:
     if isinstance(a, Constant) and isinstance(b, View):
         a, b = b, a
     if isinstance(a, View) and isinstance(b, Constant):
-        return _scale_shift(call, a, shift=b.array)
+        return scale_shift(call, a, shift=b.array)
     return _sum(call, call.view(0), call.view(1))
 
 
@@ -117,8 +55,8 @@ def _mul(call: Call) -> Value:
     if isinstance(a, Constant) and isinstance(b, View):
         a, b = b, a
     if isinstance(a, View) and isinstance(b, Constant):
-        return _scale_shift(call, a, scale=b.array)
-    a, b = call.unpadded(call.view(0)), call.unpadded(call.view(1))
+        return scale_shift(call, a, scale=b.array)
+    a, b = _factor(call, 0), _factor(call, 1)
     if _is_gate(call, a, b):
         a, b = b, a
     if _is_gate(call, b, a):
@@ -126,6 +64,16 @@ def _mul(call: Call) -> Value:
     else:
         a, b = _alike(call, a, b)
     return replace(a, source=call.add(Multiply(), a.source, b.source))
+
+
+def _factor(call: Call, index: int) -> View:
+    """Return an input; what is repeated to the size of the other one as the gate that it is."""
+    value, other = call.input(index), call.input(1 - index)
+    if isinstance(value, View) and isinstance(other, View) and isinstance(value.mark, Repeated):
+        is_gate = value.mark.sizes == call.sizes(other)
+        value = replace(value, mark=None if is_gate else value.mark)
+        return call.unpadded(value)
+    return call.unpadded(call.view(index))
 
 
 def _is_gate(call: Call, gate: View, picture: View) -> bool:
@@ -138,23 +86,35 @@ def _is_gate(call: Call, gate: View, picture: View) -> bool:
 def _sub(call: Call) -> Value:
     a, b = call.input(0), call.input(1)
     if isinstance(b, Constant):
-        return _scale_shift(call, call.view(0), shift=-b.array.astype(np.float64))
+        return scale_shift(call, call.view(0), shift=-b.array.astype(np.float64))
     if isinstance(a, Constant):
-        return _scale_shift(call, b, scale=np.array(-1.0), shift=a.array)
-    return _sum(call, call.view(0), _scale_shift(call, b, scale=np.array(-1.0)))
+        return scale_shift(call, b, scale=np.array(-1.0), shift=a.array)
+    return _sum(call, call.view(0), scale_shift(call, b, scale=np.array(-1.0)))
 
 
 def _div(call: Call) -> Value:
     divisor = call.needed(1).array.astype(np.float64)
     if not divisor.all():
         raise call.unsupported("divides by zero")
-    return _scale_shift(call, call.view(), scale=1 / divisor)
+    return scale_shift(call, call.view(), scale=1 / divisor)
+
+
+def _pow(call: Call) -> Value:
+    """Multiply a value by itself; other powers than 1, 2 and 3 are not in the graph."""
+    exponent = call.needed(1).array
+    if exponent.size != 1 or exponent.item() not in (1, 2, 3):
+        raise call.unsupported("is in the graph for exponents 1, 2 and 3 only")
+    view = call.unpadded(call.view())
+    name = view.source
+    for _ in range(int(exponent.item()) - 1):
+        name = call.add(Multiply(), name, view.source)
+    return replace(view, source=name)
 
 
 _ONE, _ZERO = np.ones(()), np.zeros(())
 
 
-def _scale_shift(
+def scale_shift(
     call: Call, view: View, scale: np.ndarray = _ONE, shift: np.ndarray = _ZERO
 ) -> View:
     """Return view · scale + shift, constants of one number a channel."""
@@ -180,18 +140,11 @@ def per_channel(call: Call, view: View, array: np.ndarray) -> np.ndarray:
 
 
 HANDLERS: Mapping[str, Callable[[Call], Value]] = {
-    "Relu": _activation("relu"),
-    "Sigmoid": _activation("sigmoid"),
-    "Tanh": _activation("tanh"),
-    "HardSwish": _activation("hard_swish"),
-    "HardSigmoid": _hard_sigmoid,
-    "Clip": _clip,
-    "Max": _largest,
-    "Min": _smallest,
     "Add": _add,
     "Sum": _sum_of_all,
     "Sub": _sub,
     "Mul": _mul,
     "Div": _div,
-    "Neg": lambda call: _scale_shift(call, call.view(), scale=np.array(-1.0)),
+    "Pow": _pow,
+    "Neg": lambda call: scale_shift(call, call.view(), scale=np.array(-1.0)),
 }

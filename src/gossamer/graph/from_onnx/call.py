@@ -143,7 +143,7 @@ class Call:
     def _unmarked(self, view: View) -> None:
         """Raise where a view is not a value but says something about it."""
         if view.mark is not None:
-            raise self.unsupported("reads a comparison, or entries picked by their size")
+            raise self.unsupported(f"reads {view.mark}")
 
     def shape(self, source: str) -> Shape:
         """Return the shape of a value of the graph."""

@@ -12,6 +12,7 @@ from gossamer.graph.from_onnx.axes import axis_of, slices
 from gossamer.graph.from_onnx.builder import Value
 from gossamer.graph.from_onnx.call import Call
 from gossamer.graph.from_onnx.convolutions import added
+from gossamer.graph.from_onnx.reshaping import from_line
 from gossamer.graph.from_onnx.view import View, chosen, is_plain, with_channel_axis
 from gossamer.graph.ops import (
     LARGEST_CHANNELS,
@@ -72,6 +73,9 @@ def _subsampled(call: Call, view: View, axis: int, positions: range) -> View:
 
 
 def _gather(call: Call) -> Value:
+    whole = from_line(call)
+    if whole is not None:
+        return whole
     view, index = call.view(), call.needed(1).array
     axis = axis_of(call, call.integer("axis", 0), len(view.axes))
     size = call.sizes(view)[axis]

@@ -48,6 +48,14 @@ class Constant:
             grid = Grid(grid.integers.T, grid.scales, axis)
         return Constant(self.array.T, None, grid)
 
+    @cached_property
+    def pointwise(self) -> Constant:
+        """A matrix (K, C) as the weight (K, C, 1, 1) of a convolution of single pixels."""
+        grid, shape = self.grid, (*self.array.shape, 1, 1)
+        if grid is not None:
+            grid = Grid(grid.integers.reshape(shape), grid.scales, grid.axis)
+        return Constant(self.array.reshape(shape), None, grid)
+
     def layout(self) -> Layout:
         """Return how the graph holds it: by its integers if they are bytes and have their scales.
 

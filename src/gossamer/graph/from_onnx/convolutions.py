@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from gossamer.graph.from_onnx.builder import Value
 from gossamer.graph.from_onnx.call import Call
 from gossamer.graph.from_onnx.constant import Constant
-from gossamer.graph.from_onnx.view import View
+from gossamer.graph.from_onnx.view import View, transposed
 from gossamer.graph.ops import Conv2d, Linear, Padding, ScaleShift, Shape
 
 
@@ -55,6 +56,8 @@ def _conv(call: Call) -> Value:
 
 def convolve(call: Call, view: View, weight: Constant, bias: Constant | None) -> View:
     """Return a view of the convolution that a node's attributes describe."""
+    if weight.array.shape[:2] == (1, 1) and weight.array.ndim == 3 and view.axes == "N1C":
+        return _along_channels(call, view, weight.array.ravel(), bias)
     if weight.array.ndim != 4:
         raise call.unsupported("is in the graph for pictures (N, C, H, W) only")
     view = call.picture(view)
@@ -70,6 +73,31 @@ def convolve(call: Call, view: View, weight: Constant, bias: Constant | None) ->
         groups=call.integer("group", 1),
     )
     return call.plain(call.add(op, view.source, weight=weight, bias=bias))
+
+
+def _along_channels(call: Call, view: View, taps: np.ndarray, bias: Constant | None) -> View:
+    """Return a view (N, 1, K) of a convolution that slides along the channels of (N, 1, C).
+
+    Efficient channel attention (Wang et al. 2020): a linear layer whose weight is a band.
+    """
+    channels = view.order.size
+    (stride,), (dilation,) = (call.ints(name, (1,)) or (1,) for name in ("strides", "dilations"))
+    before, after = call.ints("pads", (0, 0)) or (0, 0)
+    reach = dilation * (len(taps) - 1) + 1
+    count = (channels + before + after - reach) // stride + 1
+    if call.text("auto_pad", "NOTSET") != "NOTSET" or count < 1 or min(before, after) < 0:
+        raise call.unsupported("along channels has a padding that is not given by numbers")
+    call.builder.charge(count * channels, call.place)
+    band = np.zeros((count, channels))
+    for tap, value in enumerate(taps):
+        rows = np.arange(count)
+        columns = rows * stride - before + tap * dilation
+        inside = (columns >= 0) & (columns < channels)
+        band[rows[inside], columns[inside]] = value
+    term = None if bias is None else np.full(count, float(bias.array.item()))
+    source = call.settled(replace(view, axes="NC"))
+    name = call.add(Linear(), source, weight=band, bias=term)
+    return View(name, "N1C", np.arange(count))
 
 
 def padded_size(size: Shape, padding: Padding) -> Shape:
@@ -105,7 +133,23 @@ def _times(constant: Constant, factor: float) -> Constant:
 
 
 def _matmul(call: Call) -> Value:
-    return multiply(call, call.view(), call.needed(1).transposed, None)
+    view, weight = call.view(), call.needed(1).transposed
+    if weight.array.ndim == 2 and _is_channels_last(call, view):
+        return _pointwise(call, view, weight)
+    return multiply(call, view, weight, None)
+
+
+def _is_channels_last(call: Call, view: View) -> bool:
+    """Whether a view is of a picture whose channels are the last axis."""
+    is_picture = len(call.shape(view.source)) == 4 and len(view.axes) == 4
+    return is_picture and all(a in (b, "1") for a, b in zip(view.axes, "NHWC", strict=True))
+
+
+def _pointwise(call: Call, view: View, weight: Constant) -> View:
+    """Return a view, channels last too, of the convolution that each pixel's product is."""
+    view = call.in_order(call.unpadded(view))
+    name = call.add(Conv2d(), view.source, weight=weight.pointwise)
+    return transposed(call.plain(name), (0, 2, 3, 1))
 
 
 def multiply(call: Call, view: View, weight: Constant, bias: Constant | None) -> View:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from gossamer.graph.from_onnx import (
+    activations,
     arithmetic,
     channels,
     convolutions,
     integer_layers,
+    norms,
     pooling,
     quantisation,
     reshaping,
@@ -17,13 +19,18 @@ from gossamer.graph.from_onnx import (
 from gossamer.graph.from_onnx.builder import Value
 from gossamer.graph.from_onnx.call import Call
 
-HANDLERS: Mapping[str, Callable[[Call], Value | tuple[Value, ...]]] = {
+_BY_THEMSELVES: Mapping[str, Callable[[Call], Value | tuple[Value, ...]]] = {
     **convolutions.HANDLERS,
     **pooling.HANDLERS,
+    **activations.HANDLERS,
     **arithmetic.HANDLERS,
+    **norms.HANDLERS,
     **reshaping.HANDLERS,
     **channels.HANDLERS,
     **selection.HANDLERS,
     **quantisation.HANDLERS,
     **integer_layers.HANDLERS,
 }
+
+HANDLERS = {**_BY_THEMSELVES, **norms.in_layer_norms(_BY_THEMSELVES)}
+"""What each operator becomes, also where several are a layer norm together."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from math import prod
 
 import numpy as np
 
@@ -10,7 +12,7 @@ from gossamer.graph.from_onnx.axes import moved, new_shape, squeezed, unsqueezed
 from gossamer.graph.from_onnx.builder import Value
 from gossamer.graph.from_onnx.call import Call
 from gossamer.graph.from_onnx.constant import Constant
-from gossamer.graph.from_onnx.view import transposed
+from gossamer.graph.from_onnx.view import View, transposed
 from gossamer.graph.ops import Shape
 
 
@@ -34,10 +36,38 @@ def _cast(call: Call) -> Value:
     return call.view()
 
 
+@dataclass(frozen=True)
+class Line:
+    """Mark of an array whose entries, of a batch of one, stand in a row."""
+
+    def __str__(self) -> str:
+        return "an array without a batch"
+
+
+def from_line(call: Call) -> Value | None:
+    """Reshape what stood in a row, picked in order; None if a node does not do that.
+
+    So PyTorch's exporter writes an array whose strides it changes.
+    """
+    line, index = call.input(0), call.needed(1).array
+    if not isinstance(line, View) or not isinstance(line.mark, Line):
+        return None
+    view = replace(line, mark=None)
+    entries = prod(call.sizes(view))
+    if index.ndim < 2 or index.shape[0] != 1 or index.size != entries:
+        return None
+    is_in_order = np.array_equal(index.ravel(), np.arange(entries))
+    return call.reshape(view, index.shape) if is_in_order else None
+
+
 def _reshaped(shape: Callable[[Call, Shape], Shape]) -> Callable[[Call], Value]:
     def handler(call: Call) -> Value:
         view = call.view(integers=True)
-        return call.reshape(view, shape(call, call.sizes(view)))
+        sizes = call.sizes(view)
+        target = shape(call, sizes)
+        if call.kind == "Reshape" and len(target) == 1 < len(sizes) and sizes[0] == 1:
+            return replace(view, mark=Line())
+        return call.reshape(view, target)
 
     return handler
 
@@ -50,12 +80,29 @@ def _transpose(call: Call) -> Value:
     return transposed(view, axes)
 
 
+@dataclass(frozen=True)
+class Repeated:
+    """Mark of an array of one number a channel, repeated over a picture: a factor spelt out.
+
+    Args:
+        sizes: of the array.
+    """
+
+    sizes: Shape
+
+    def __str__(self) -> str:
+        return "repeated entries"
+
+
 def _expand(call: Call) -> Value:
     view, wanted = call.view(), call.given_ints("shape", 1) or []
     sizes = call.sizes(view)
-    if np.broadcast_shapes(sizes, tuple(wanted)) != sizes:
-        raise call.unsupported("repeats entries")
-    return view
+    made = np.broadcast_shapes(sizes, tuple(wanted))
+    if made == sizes:
+        return view
+    if len(made) == len(sizes) == 4 and view.axes[2:] == "11" and made[:2] == sizes[:2]:
+        return replace(view, mark=Repeated(made))
+    raise call.unsupported("repeats entries")
 
 
 def _shape(call: Call) -> Value:

@@ -22,12 +22,18 @@ class Low:
 
     limit: np.ndarray
 
+    def __str__(self) -> str:
+        return "a comparison, which is in the graph as a threshold only"
+
 
 @dataclass(frozen=True)
 class Largest:
     """Mark of an array of the `count` largest entries along channels, or of their places."""
 
     count: int
+
+    def __str__(self) -> str:
+        return "entries picked by their size"
 
 
 def _thresholded(call: Call) -> Value:

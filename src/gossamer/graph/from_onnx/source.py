@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -192,7 +193,11 @@ def _texts(model: ModelProto) -> Iterator[str | bytes]:
 
 
 def _needed(graph: GraphProto) -> tuple[NodeProto, ...]:
-    """Return the nodes that the output depends on, in the order of the file."""
+    """Return the nodes that the output depends on, in the order of the file.
+
+    Where that has a node before what it reads, as some converters leave it, in an order that has
+    not; nodes that read each other stay where they are, for the walk to refuse.
+    """
     makers = {name: at for at, node in enumerate(graph.node) for name in node.output if name}
     if len(makers) != sum(1 for node in graph.node for name in node.output if name):
         raise FormatError("two nodes make values of the same name")
@@ -203,7 +208,17 @@ def _needed(graph: GraphProto) -> tuple[NodeProto, ...]:
         if at is not None and at not in needed:
             needed.add(at)
             names += graph.node[at].input
-    return tuple(graph.node[at] for at in sorted(needed))
+    return tuple(graph.node[at] for at in _ordered(graph, sorted(needed), makers))
+
+
+def _ordered(graph: GraphProto, nodes: list[int], makers: Mapping[str, int]) -> Iterable[int]:
+    reads = {at: [makers[n] for n in graph.node[at].input if n in makers] for at in nodes}
+    if all(maker < at for at, made in reads.items() for maker in made):
+        return nodes
+    try:
+        return list(TopologicalSorter(reads).static_order())
+    except CycleError:
+        return nodes
 
 
 def _sizes(value: Any) -> tuple[int | str | None, ...] | None:

@@ -31,7 +31,8 @@ class View:
         padding: zeros around the picture, not yet in the source.
         label: what to call a node that makes the array itself.
         levels: by which the file holds the array as integers, None if as real numbers.
-        mark: what the array says about the value, where it is not the value itself; None if it is.
+        mark: what the array says about the value, where it is not the value itself, and as a text
+            for messages; None if it is.
     """
 
     source: str

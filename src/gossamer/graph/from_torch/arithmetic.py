@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from torch import fx
 
+from gossamer.graph.activations import leaky_relu
 from gossamer.graph.from_torch.builder import Call
 from gossamer.graph.ops import Activation, Add, Multiply, ScaleShift, Threshold
 
@@ -30,6 +31,24 @@ class Low:
 
 def _activation(function: str) -> Callable[[Call], str]:
     return lambda call: call.add(Activation(function), call.value(call["self"]))
+
+
+def _leaky_relu(call: Call) -> str:
+    slope = leaky_relu(call.arguments.get("negative_slope", 0.01))
+    return call.add(Activation(slope), call.value(call["self"]))
+
+
+def _prelu(call: Call) -> str:
+    """Multiply what is below zero by a slope, the same one for all channels."""
+    slopes = call.constant(call["weight"])
+    if slopes is None or (slopes != slopes.flat[0]).any():
+        raise call.unsupported("has slopes that differ, which is not in the graph")
+    return call.add(Activation(leaky_relu(float(slopes.flat[0]))), call.value(call["self"]))
+
+
+def _gelu(call: Call) -> str:
+    is_tanh = call.arguments.get("approximate", "none") == "tanh"
+    return call.add(Activation("gelu_tanh" if is_tanh else "gelu"), call.value(call["self"]))
 
 
 def _clamp(call: Call) -> str:
@@ -164,6 +183,11 @@ HANDLERS: Mapping[str, Callable[[Call], Any]] = {
     "aten.hardsigmoid_.default": _activation("hard_sigmoid"),
     "aten.hardswish.default": _activation("hard_swish"),
     "aten.hardswish_.default": _activation("hard_swish"),
+    "aten.leaky_relu.default": _leaky_relu,
+    "aten.leaky_relu_.default": _leaky_relu,
+    "aten.prelu.default": _prelu,
+    "aten.erf.default": _activation("erf"),
+    "aten.gelu.default": _gelu,
     "aten.threshold.default": _cut,
     "aten.threshold_.default": _cut,
     "aten.le.Tensor": _less_or_equal,

@@ -12,6 +12,7 @@ from gossamer.graph.ops import (
     Concat,
     Flatten,
     KWinners,
+    LayerNorm,
     MaxPool2d,
     ScaleShift,
     Softmax,
@@ -19,7 +20,7 @@ from gossamer.graph.ops import (
 )
 
 # These run on real numbers, in the epilogue of what makes their input.
-_REAL = (Activation, KWinners, ScaleShift, Softmax, Threshold)
+_REAL = (Activation, KWinners, LayerNorm, ScaleShift, Softmax, Threshold)
 _KEEP_LEVELS = (MaxPool2d, ChannelPermute, ChannelSelect, Flatten)
 
 

@@ -20,6 +20,7 @@ from gossamer.graph.ops import (
     Conv2d,
     Flatten,
     KWinners,
+    LayerNorm,
     Linear,
     LocalResponseNorm,
     Multiply,
@@ -85,6 +86,8 @@ def _makes_zero(
             silent = ~(reads & live).any(axis=2).ravel()
             bias = vectors.get("bias", np.zeros(len(silent)))
             return silent & (activate(bias, node.op.activation) == 0)
+        case LayerNorm():
+            return (vectors["scale"] == 0) & (vectors["shift"] == 0)
         case ScaleShift():
             return (inputs[0] | (vectors["scale"] == 0)) & (vectors["shift"] == 0)
         case Add(activation):
@@ -140,7 +143,7 @@ def _reads(
                 True
             )
             return [read]
-        case LocalResponseNorm() | Softmax():
+        case LayerNorm() | LocalResponseNorm() | Softmax():
             return [np.full(len(out), out.any())]
         case KWinners(over=over) if over != "map":
             return [np.full(len(out), out.any())]
@@ -169,7 +172,7 @@ def _agree(graph: Graph, node: Node, drop: Masks) -> None:
             return
         case Conv2d() if not is_depthwise(node.op, graph.weight_shapes(node)["weight"]):
             out[:] = first[:] = False
-        case ChannelSelect() | LocalResponseNorm() | Softmax():
+        case ChannelSelect() | LayerNorm() | LocalResponseNorm() | Softmax():
             out[:] = first[:] = False
         case KWinners(over=over) if over != "map":
             out[:] = first[:] = False

@@ -10,6 +10,7 @@ from gossamer.graph.rewrite.choose_layouts import choose_layouts
 from gossamer.graph.rewrite.fold_norm import fold_norm
 from gossamer.graph.rewrite.fuse_activation import fuse_activation
 from gossamer.graph.rewrite.fuse_gate import fuse_gate
+from gossamer.graph.rewrite.fuse_gelu import fuse_gelu
 from gossamer.graph.rewrite.fuse_subsample import fuse_subsample
 from gossamer.graph.rewrite.join_norms import join_norms
 from gossamer.graph.rewrite.read_grids import read_grids
@@ -25,6 +26,7 @@ DEFAULT: tuple[Rewrite, ...] = (
     read_grids,
     join_norms,
     fuse_gate,
+    fuse_gelu,
     fuse_subsample,
     sink_permute,
     fold_norm,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gossamer.errors import GraphError
+from gossamer.graph.activations import slope_of
 from gossamer.graph.graph import Graph, Node
 from gossamer.graph.ops import (
     Activation,
@@ -20,6 +21,7 @@ from gossamer.graph.ops import (
     Flatten,
     GlobalAvgPool,
     KWinners,
+    LayerNorm,
     Linear,
     LocalResponseNorm,
     MaxPool2d,
@@ -29,6 +31,7 @@ from gossamer.graph.ops import (
     Softmax,
     Threshold,
 )
+from gossamer.graph.to_onnx.gelu import write_gelu
 from gossamer.graph.to_onnx.levels import bias_grid, onnx_levels, weight_grid
 from gossamer.graph.to_onnx.winners import keep_winners
 from gossamer.graph.verify import infer_shapes
@@ -148,6 +151,8 @@ class Writer:
                 self._select(inputs[0], order, output)
             case Multiply():
                 self._multiply(inputs, output)
+            case LayerNorm():
+                self._layer_norm(node, inputs[0], output)
             case Softmax():
                 self.add("Softmax", inputs, output, axis=1)
             case LocalResponseNorm() as op:
@@ -214,6 +219,18 @@ class Writer:
             return
         raise GraphError("ONNX has no norm over an even number of channels", where=output)
 
+    def _layer_norm(self, node: Node, source: str, output: str) -> None:
+        """Normalise over channels, which ONNX wants last."""
+        assert isinstance(node.op, LayerNorm)
+        vectors = [self.named_weight(node, role) for role in ("scale", "shift")]
+        if len(self.shapes[source]) == 2:
+            self.add("LayerNormalization", [source, *vectors], output, epsilon=node.op.epsilon)
+            return
+        last, normed = f"{output}/channels_last", f"{output}/normed"
+        self.add("Transpose", [source], last, perm=(0, 2, 3, 1))
+        self.add("LayerNormalization", [last, *vectors], normed, epsilon=node.op.epsilon)
+        self.add("Transpose", [normed], output, perm=(0, 3, 1, 2))
+
     def _activate(self, source: str, function: str, output: str) -> None:
         match function:
             case "relu":
@@ -235,8 +252,14 @@ class Writer:
                 self.add("HardSigmoid", [source], output, alpha=1 / 6, beta=0.5)
             case "hard_swish":
                 self.add("HardSwish", [source], output)
-            case _:
+            case "erf":
+                self.add("Erf", [source], output)
+            case "gelu" | "gelu_tanh":
+                write_gelu(self, source, function, output)
+            case "identity":
                 self.add("Identity", [source], output)
+            case _:
+                self.add("LeakyRelu", [source], output, alpha=slope_of(function))
 
 
 def _window(op: MaxPool2d | AvgPool2d) -> dict[str, Any]:

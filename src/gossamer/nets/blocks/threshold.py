@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -19,6 +20,9 @@ FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "silu": nn.functional.silu,
     "hard_sigmoid": nn.functional.hardsigmoid,
     "hard_swish": nn.functional.hardswish,
+    "erf": torch.erf,
+    "gelu": nn.functional.gelu,
+    "gelu_tanh": partial(nn.functional.gelu, approximate="tanh"),
 }
 """What may come before the cut, by the names that the graph has for it."""
 
