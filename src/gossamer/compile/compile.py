@@ -8,6 +8,7 @@ from math import prod
 from gossamer.compile.bind import Binding
 from gossamer.compile.choose import choose
 from gossamer.compile.lowering.lower import lower
+from gossamer.compile.packs import packs_of
 from gossamer.compile.threads import share_out
 from gossamer.compile.timings import Timings
 from gossamer.errors import SpecError
@@ -15,7 +16,7 @@ from gossamer.graph.graph import Graph
 from gossamer.graph.ops import Shape
 from gossamer.graph.verify import verify
 from gossamer.jit.target import HOST, Target, host_target, narrowed
-from gossamer.runtime.plan import Plan
+from gossamer.runtime.plan import Border, Plan
 from gossamer.runtime.program import Program
 
 
@@ -58,7 +59,15 @@ def compile(graph: Graph, threads: int = 1, *, measure: bool = True, target: str
         raise SpecError("impossible number of threads", got=threads, expected="1…256")
     held = narrowed(host_target(), target)
     verify(graph)
-    return Program(graph, partial(make_plan, graph, held, threads, measure), threads)
+    packs = packs_of(
+        graph, partial(plan_example, held, threads, measure), held.lanes, measure=measure
+    )
+    return Program(graph, partial(make_plan, graph, held, threads, measure), threads, packs)
+
+
+def plan_example(target: Target, threads: int, measure: bool, graph: Graph) -> Plan:
+    """Return the fastest plan of a graph for images of the example's size; see `make_plan`."""
+    return make_plan(graph, target, threads, measure, graph.input.example[1:])
 
 
 def make_plan(
@@ -93,6 +102,7 @@ def _plan(
     timings = Timings(target, threads) if measure else None
     choices, reports = choose(lowered.steps, binding, timings, threads)
     steps, tables = binding.gather(choices)
+    begin = lowered.border
     return Plan(
         steps=steps,
         input=binding.view(lowered.input, prod(image_shape)),
@@ -105,4 +115,5 @@ def _plan(
         target=target,
         threads=threads,
         keeps_infinities=all(bound.choice.kernel.keeps_infinities for bound in choices),
+        border=begin and Border(begin.steps, binding.view(begin.source, begin.features)),
     )

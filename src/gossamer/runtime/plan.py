@@ -48,6 +48,19 @@ class StepReport:
 
 
 @dataclass(frozen=True, eq=False)
+class Border:
+    """Where in a plan the steps of the network's tail begin.
+
+    Args:
+        steps: that run before.
+        values: (F,) float32 view of the arena, what the tail reads once they ran.
+    """
+
+    steps: int
+    values: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
 class Plan:
     """Everything that running needs; it owns the memory that the table points to.
 
@@ -64,6 +77,7 @@ class Plan:
         threads: that run it.
         threads_reason: why so many.
         keeps_infinities: whether no kernel makes NaN of an infinity that should stay one.
+        border: where the tail begins; None if there is none, or no other way to run it.
     """
 
     steps: np.ndarray
@@ -78,6 +92,7 @@ class Plan:
     threads: int = 1
     threads_reason: str = ""
     keeps_infinities: bool = True
+    border: Border | None = None
 
     @cached_property
     def job(self) -> tuple[int, int]:
