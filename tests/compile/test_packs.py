@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from unittest.mock import patch
 
 import numpy as np
@@ -29,6 +30,7 @@ from gossamer.graph.ops import (
 from tests.compile.graphs import packed, sparse_array
 from tests.compile.guard_pages import GuardedBinding, GuardedFromBelow
 from tests.compile.not_finite import assert_allowed
+from tests.compile.random_cases import any_kernel
 from tests.compile.random_graphs import ON_PLANES, ON_VECTORS, Growing
 
 TOLERANCE = 3e-5
@@ -88,14 +90,16 @@ def images(graph: Graph, count: int, seed: int = 0) -> np.ndarray:
     lanes=st.sampled_from([4, 8, 16]),
     threads=st.sampled_from([1, 1, 2]),
     binding=st.sampled_from(BINDINGS),
+    odd=st.booleans(),
 )
 def test_batches_of_random_networks(
-    seed: int, batch: int, lanes: int, threads: int, binding: type[Binding]
+    seed: int, batch: int, lanes: int, threads: int, binding: type[Binding], odd: bool
 ) -> None:
     graph = random_network(np.random.default_rng(seed))
     x = images(graph, batch, seed)
     with (
         patch.object(compiling, "Binding", binding),
+        any_kernel(seed) if odd else nullcontext(),
         packed(graph, lanes=lanes, threads=threads) as program,
     ):
         together = program(x)

@@ -145,7 +145,7 @@ def test_random_tails_over_pictures(seed: int) -> None:
     assert_same_over_pictures(graph, x)
 
 
-@pytest.mark.parametrize("kind", LAYOUTS.names())
+@pytest.mark.parametrize("kind", list(LAYOUTS))
 def test_layouts_stay_what_they_are(kind: str) -> None:
     rng = np.random.default_rng(0)
     array = sparse_array(rng, (3, 5), 0.5)
