@@ -219,9 +219,10 @@ def test_tails_worth_it_are_packed_and_explain_says_so() -> None:
     with compile(matrix(side, side), measure=False) as program:
         assert "batches" not in program.explain(measure=False)
     with compile(matrix(side + 1, side + 1), measure=False) as program:
-        assert "from fc on, 3 or more at once" in program.explain(measure=False)
-        program(np.ones((SIZES[0], side + 1)))
-        assert f"from fc on, {FEWEST} or more at once" in program.explain(measure=False)
+        assert "from fc on, up to" in program.explain(measure=False)
+        program(np.ones((SIZES[-1], side + 1)))
+        told = f"packs of {SIZES[-1]} pay from {FEWEST} images on"
+        assert told in program.explain(measure=False)
 
 
 def test_a_tail_that_is_little_beside_the_rest_is_not_packed() -> None:

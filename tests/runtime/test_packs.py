@@ -19,7 +19,7 @@ from gossamer.errors import ProgramError
 from gossamer.graph import Dense, Graph, Input, Node, interpret
 from gossamer.graph.ops import Conv2d, Flatten, GlobalAvgPool, Linear
 from gossamer.jit.target import host_target
-from gossamer.runtime.packs import PACKS_KEPT, PackedTail, Packs
+from gossamer.runtime.packs import PackedTail, Packs
 from gossamer.runtime.plan import Plan
 from gossamer.runtime.program import Program
 from tests.compile.graphs import packed
@@ -52,15 +52,18 @@ def made_up(border: object = True) -> Plan:
     return cast(Plan, SimpleNamespace(border=border))
 
 
-def packed_tail(fewest: int = 3, least: int = 2) -> tuple[PackedTail, list[int]]:
-    """Return packs of 4 or 10, and a list that tells which of them are planned."""
+def packed_tail(fewest: int = 3) -> tuple[PackedTail, list[int]]:
+    """Return packs of 4, which pay from 3 on, or 10; and a list that tells which are planned."""
     planned: list[int] = []
 
     def planner(size: int) -> Plan:
         planned.append(size)
         return made_up()
 
-    return PackedTail(Packs("fc", (4, 10), least, planner, lambda *plans: fewest)), planned
+    def pays_from(one: Plan, pack: Plan) -> int:
+        return 3 if planned[-1] == 4 else fewest
+
+    return PackedTail(Packs("fc", (4, 10), planner, pays_from)), planned
 
 
 @pytest.mark.parametrize(
@@ -83,6 +86,29 @@ def test_batches_are_cut_into_few_packs(images: int, cut: list[int], planned: li
     assert found == planned
 
 
+@pytest.mark.parametrize(
+    ("images", "cut", "planned"),
+    [
+        (7, [4, 3], [10, 4]),
+        (8, [8], [10]),
+        (15, [10, 4], [10, 4]),
+    ],
+)
+def test_a_smaller_pack_is_taken_where_a_large_one_does_not_pay(
+    images: int, cut: list[int], planned: list[int]
+) -> None:
+    tail, found = packed_tail(fewest=8)
+    assert [count for count, _ in tail.cut(made_up(), images)] == cut
+    assert found == planned
+
+
+def test_what_pays_is_told() -> None:
+    tail, _ = packed_tail(fewest=11)
+    assert str(tail) == "batches: one image after another; from fc on, up to 10 at once"
+    list(tail.cut(made_up(), 10))
+    assert str(tail).endswith("from fc on, up to 10 at once (packs of 4 pay from 3 images on)")
+
+
 def test_without_a_border_there_are_no_packs() -> None:
     tail, planned = packed_tail()
     assert list(tail.cut(made_up(border=None), 20)) == []
@@ -98,12 +124,11 @@ def test_when_it_pays_is_asked_once() -> None:
     assert len(asked) == 1
 
 
-def test_plans_of_few_sizes_are_kept() -> None:
+def test_no_size_is_planned_twice() -> None:
     tail, planned = packed_tail()
-    tail._packs = replace(tail._packs, sizes=tuple(range(4, 4 + PACKS_KEPT + 1)))
-    for images in (*range(4, 4 + PACKS_KEPT + 1), 4, 4):
+    for images in [*range(1, 70), *range(1, 70)]:
         list(tail.cut(made_up(), images))
-    assert planned == [*range(4, 4 + PACKS_KEPT + 1), 4]
+    assert planned == [4, 10]
 
 
 def test_rows_lie_an_odd_number_of_cache_lines_apart() -> None:
@@ -114,10 +139,9 @@ def test_rows_lie_an_odd_number_of_cache_lines_apart() -> None:
         assert rows.strides[0] % 128 == 64
 
 
-def test_small_batches_plan_no_pack(graph: Graph) -> None:
+def test_single_images_plan_no_pack(graph: Graph) -> None:
     with packed(graph) as program:
         program(pictures(1))
-        program(pictures(2))
         assert program._tail is not None
         assert not program._tail._plans
 

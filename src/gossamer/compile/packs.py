@@ -19,7 +19,7 @@ from gossamer.runtime.packs import Packs
 from gossamer.runtime.plan import Plan
 from gossamer.runtime.workers import Workers
 
-SIZES = 8, 16
+SIZES = 4, 8, 16
 """Images of packs. With 16, a weight takes longer to be multiplied than to come from memory."""
 VECTORS = 2
 """Of images in the largest packs: with one, dense kernels wait for weights more than for sums."""
@@ -45,7 +45,7 @@ def packs_of(
         graph: a well-formed graph.
         planner: graph → its plan for the example's size.
         lanes: of a vector.
-        measure: time from how many images on a pack pays.
+        measure: time from how many images on a pack pays; otherwise from `FEWEST` on.
     """
     tail = find_tail(graph)
     if tail is None:
@@ -61,7 +61,6 @@ def packs_of(
     return Packs(
         first=layers[0].name,
         sizes=tuple(size for size in sizes if size >= lanes or not is_sparse),
-        least=2 if is_sparse else 3,
         planner=partial(_plan_tail, graph, tail, planner),
         fewest=_fewest if measure else lambda one, pack: FEWEST,
     )
@@ -73,7 +72,7 @@ def _plan_tail(graph: Graph, tail: Tail, planner: Callable[[Graph], Plan], image
 
 
 def _fewest(one: Plan, pack: Plan) -> int:
-    """Return how many images by themselves take their tails longer than a pack does."""
+    """Return for how many images the tail takes longer, one after another, than for a pack."""
     assert one.border  # for the type checker: there are no packs without
     first = one.border.steps
     alone = replace(one, steps=one.steps[first:], reports=one.reports[first:])

@@ -15,9 +15,6 @@ import numpy as np
 from gossamer.runtime.memory import ALIGNMENT_BYTES
 from gossamer.runtime.plan import Plan
 
-PACKS_KEPT = 2
-"""Sizes of packs whose plans are kept: each has its own tables of weights."""
-
 
 @dataclass(frozen=True)
 class Packs:
@@ -25,21 +22,19 @@ class Packs:
 
     Args:
         first: name of the tail's first layer.
-        sizes: images of a pack, ascending; the smallest that holds all is taken, else the largest.
-        least: a smaller batch runs image by image, whatever could be measured.
+        sizes: images of a pack, ascending.
         planner: images of a pack → plan of the tail, which takes (F, images) and makes (K, images).
-        fewest: (plan of one image, plan of the smallest pack) → images from which on that one pays.
+        fewest: (plan of one image, plan of a pack) → images from which on the pack pays.
     """
 
     first: str
     sizes: tuple[int, ...]
-    least: int
     planner: Callable[[int], Plan]
     fewest: Callable[[Plan, Plan], int]
 
 
 class PackedTail:
-    """The tails of a program's packs: each is planned when a batch first asks for it.
+    """The tails of a program's packs: each size is planned when a batch first asks for it.
 
     Not for several callers at once: the program that owns it holds a lock.
 
@@ -51,31 +46,38 @@ class PackedTail:
         self._packs = packs
         self._plans: dict[int, Plan] = {}
         self._rows: dict[int, np.ndarray] = {}
-        self._fewest = 0
+        self._fewest: dict[int, int] = {}
 
     def __str__(self) -> str:
-        sizes, fewest = self._packs.sizes, self._fewest or self._packs.least
-        return (
-            f"batches: one image after another; from {self._packs.first} on, "
-            f"{fewest} or more at once, up to {sizes[-1]}"
-        )
+        first, most = self._packs.first, self._packs.sizes[-1]
+        known = sorted((size, few) for size, few in self._fewest.items() if few <= size)
+        text = f"batches: one image after another; from {first} on, up to {most} at once"
+        packs = [f"packs of {size} pay from {few} images on" for size, few in known]
+        return f"{text} ({', '.join(packs)})" if packs else text
 
     def cut(self, plan: Plan, images: int) -> Iterator[tuple[int, Plan]]:
         """Cut a batch: yield how many images are in the next pack, and the tail's plan for it.
 
+        The smallest pack that holds all is taken if that pays, else a smaller one, which is full.
         Images that are left at the end run by themselves.
 
         Args:
             plan: of one image.
             images: of the batch.
         """
-        sizes = self._packs.sizes
-        while images and plan.border:
-            size = next((s for s in sizes if s >= images), sizes[-1])
-            if size == sizes[0] and not self._pays(plan, images):
+        while images > 1 and plan.border:
+            size = next((s for s in self._near(images) if self._pays(plan, s, images)), None)
+            if size is None:
                 return
             yield min(size, images), self._plan_for(size)
             images -= min(size, images)
+
+    def _near(self, images: int) -> list[int]:
+        """Return the sizes of packs for so many images: the smallest that holds all, then less."""
+        sizes = self._packs.sizes
+        return [size for below, size in zip((0, *sizes), sizes, strict=False) if below < images][
+            ::-1
+        ]
 
     def rows(self, images: int, features: int) -> np.ndarray:
         """Return (images, features) memory for what the tails of a pack read.
@@ -89,17 +91,13 @@ class PackedTail:
             self._rows[images] = np.zeros((images, step), np.float32)[:, :features]
         return self._rows[images]
 
-    def _pays(self, plan: Plan, images: int) -> bool:
-        """Whether the smallest pack is faster than so many images by themselves."""
-        if images < self._packs.least:
-            return False
-        if not self._fewest:
-            self._fewest = self._packs.fewest(plan, self._plan_for(self._packs.sizes[0]))
-        return images >= self._fewest
+    def _pays(self, plan: Plan, size: int, images: int) -> bool:
+        """Whether a pack is not slower than so many images, or all that it holds, by themselves."""
+        if size not in self._fewest:
+            self._fewest[size] = self._packs.fewest(plan, self._plan_for(size))
+        return min(size, images) >= self._fewest[size]
 
     def _plan_for(self, size: int) -> Plan:
-        plan = self._plans.pop(size, None) or self._packs.planner(size)
-        self._plans[size] = plan  # the last used stands last
-        while len(self._plans) > PACKS_KEPT:
-            del self._plans[next(iter(self._plans))]
-        return plan
+        if size not in self._plans:
+            self._plans[size] = self._packs.planner(size)
+        return self._plans[size]
