@@ -77,7 +77,7 @@ class Plan:
         threads: that run it.
         threads_reason: why so many.
         keeps_infinities: whether no kernel makes NaN of an infinity that should stay one.
-        border: where the tail begins; None if there is none, or no other way to run it.
+        border: where the steps of the network's tail begin; None if it has none.
     """
 
     steps: np.ndarray
