@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 
-from gossamer.compile.compile import make_plan
+from gossamer.compile import packs
+from gossamer.compile.compile import make_plan, plan_example
 from gossamer.graph import Dense, Graph, Input, Node, Sparse, interpret
 from gossamer.graph.ops import Op
 from gossamer.jit.target import HOST, Target, host_target, narrowed
@@ -55,6 +57,19 @@ def program(
     target = target_with(lanes, isa)
     planner = partial(make_plan, graph, target, threads, measure, least_memory=least_memory)
     return Program(graph, planner, threads)
+
+
+def packed(
+    graph: Graph, *, threads: int = 1, lanes: int = 16, measure: bool = False, isa: str = HOST
+) -> Program:
+    """Compile as `program` does, with packs for however small a tail."""
+    target = target_with(lanes, isa)
+    with patch.object(packs, "LEAST_MACS", 0), patch.object(packs, "LEAST_SHARE", 0):
+        found = packs.packs_of(
+            graph, partial(plan_example, target, threads, measure), target.lanes, measure=measure
+        )
+    assert found is not None, "the graph has no tail"
+    return Program(graph, partial(make_plan, graph, target, threads, measure), threads, found)
 
 
 def assert_equals_interpreter(graph: Graph, x: np.ndarray, **options: Any) -> None:

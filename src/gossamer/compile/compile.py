@@ -9,6 +9,7 @@ from gossamer.compile.bind import Binding
 from gossamer.compile.choose import choose
 from gossamer.compile.lowering.lower import Lowered, image_shapes, lower
 from gossamer.compile.multiply_out import plan_fastest
+from gossamer.compile.packs import packs_of
 from gossamer.compile.threads import share_out
 from gossamer.compile.timings import Timings
 from gossamer.compile.ways import Ways
@@ -17,7 +18,7 @@ from gossamer.graph.graph import Graph
 from gossamer.graph.ops import Shape
 from gossamer.graph.verify import verify
 from gossamer.jit.target import HOST, Target, host_target, narrowed
-from gossamer.runtime.plan import Plan
+from gossamer.runtime.plan import Border, Plan
 from gossamer.runtime.program import Program
 
 
@@ -71,7 +72,17 @@ def compile(
     held = narrowed(host_target(), target)
     verify(graph)
     planner = partial(make_plan, graph, held, threads, measure, least_memory=least_memory)
-    return Program(graph, planner, threads)
+    if least_memory:  # packs hold weights of their own
+        return Program(graph, planner, threads)
+    packs = packs_of(
+        graph, partial(plan_example, held, threads, measure), held.lanes, measure=measure
+    )
+    return Program(graph, planner, threads, packs)
+
+
+def plan_example(target: Target, threads: int, measure: bool, graph: Graph) -> Plan:
+    """Return the fastest plan of a graph for images of the example's size; see `make_plan`."""
+    return make_plan(graph, target, threads, measure, graph.input.example[1:])
 
 
 def make_plan(
@@ -117,6 +128,7 @@ def _plan(
     binding = Binding(lowered, target)
     choices, reports = choose(lowered.steps, binding, timings, threads)
     steps, tables = binding.gather(choices)
+    begin = lowered.border
     return Plan(
         steps=steps,
         input=binding.view(lowered.input, prod(image_shape)),
@@ -129,4 +141,5 @@ def _plan(
         target=target,
         threads=threads,
         keeps_infinities=all(bound.choice.kernel.keeps_infinities for bound in choices),
+        border=begin and Border(begin.steps, binding.view(begin.source, begin.features)),
     )

@@ -48,6 +48,19 @@ class StepReport:
 
 
 @dataclass(frozen=True, eq=False)
+class Border:
+    """Where in a plan the steps of the network's tail begin.
+
+    Args:
+        steps: that run before.
+        values: (F,) float32 view of the arena, what the tail reads once they ran.
+    """
+
+    steps: int
+    values: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
 class Plan:
     """Everything that running needs; it owns the memory that the table points to.
 
@@ -65,6 +78,7 @@ class Plan:
         threads_reason: why so many.
         keeps_infinities: whether no kernel makes NaN of an infinity that should stay one.
         keeps_nan: whether all NaN of the network come up, unless only zeros make them.
+        border: where the steps of the network's tail begin; None if it has none.
     """
 
     steps: np.ndarray
@@ -80,6 +94,7 @@ class Plan:
     threads_reason: str = ""
     keeps_infinities: bool = True
     keeps_nan: bool = True
+    border: Border | None = None
 
     @cached_property
     def job(self) -> tuple[int, int]:

@@ -18,6 +18,7 @@ from gossamer.graph.verify import infer_shapes
 from gossamer.runtime.explain import Measured, format_plan
 from gossamer.runtime.in_place import step_times_us
 from gossamer.runtime.native import native_loop
+from gossamer.runtime.packs import PackedTail, Packs
 from gossamer.runtime.plan import Plan
 from gossamer.runtime.workers import Workers
 
@@ -37,15 +38,23 @@ class Program:
         graph: what it computes.
         planner: image shape → plan; with `keep_infinities=True`, one that does.
         threads: that run it at most, ≥ 1; each plan says how many run it.
+        packs: how its tail runs for several images of a batch at once; None: it does not.
 
     Attributes:
         graph: what it computes.
         threads: that run it at most.
     """
 
-    def __init__(self, graph: Graph, planner: Callable[..., Plan], threads: int) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        planner: Callable[..., Plan],
+        threads: int,
+        packs: Packs | None = None,
+    ) -> None:
         self.graph, self.threads = graph, threads
         self._planner = planner
+        self._tail = PackedTail(packs) if packs else None
         self._hides = any(isinstance(node.op, Quantise) for node in graph.nodes)
         self._plans: dict[tuple[tuple[int, ...], bool], Plan] = {}
         self._locks: dict[int, threading.Lock] = {}
@@ -75,18 +84,45 @@ class Program:
         with self._lock():
             plan = self.plan_for(x.shape[1:])
             y = np.empty((len(x), *plan.output_shape), np.float32)
-            for image, answer in zip(x.reshape(len(x), -1), y.reshape(len(x), -1), strict=True):
-                self._answer(plan, image, answer)
-                if not (plan.keeps_infinities or self._is_finite(plan, image, answer)):
+            images, answers = x.reshape(len(x), -1), y.reshape(len(x), -1)
+            ran = self._answer_all(plan, images, answers)
+            if all(made.keeps_infinities for made in ran):
+                return y
+            hides = self._hides or not all(made.keeps_nan for made in ran)
+            for image, answer in zip(images, answers, strict=True):
+                if not _is_finite(answer) or (hides and not _is_finite(image)):
                     # What became NaN may be an infinity on the way, or the zero that follows it.
                     careful = self.plan_for(x.shape[1:], keep_infinities=True)
                     self._answer(careful, image, answer)
         return y
 
-    def _is_finite(self, plan: Plan, image: np.ndarray, answer: np.ndarray) -> bool:
-        """Whether no NaN can have come up on the way: where one may be hidden, the image says."""
-        hides = self._hides or not plan.keeps_nan
-        return bool(np.isfinite(answer).all() and (not hides or np.isfinite(image).all()))
+    def _answer_all(self, plan: Plan, images: np.ndarray, answers: np.ndarray) -> list[Plan]:
+        """Answer a batch and return the plans that ran."""
+        ran, done = [plan], 0
+        for count, tail in self._tail.cut(plan, len(images)) if self._tail else ():
+            part = slice(done, done + count)
+            self._answer_pack(plan, tail, images[part], answers[part])
+            ran.append(tail)
+            done += count
+        for image, answer in zip(images[done:], answers[done:], strict=True):
+            self._answer(plan, image, answer)
+        return ran
+
+    def _answer_pack(self, plan: Plan, tail: Plan, images: np.ndarray, answers: np.ndarray) -> None:
+        """Run what is before the tail image by image, then the tail once."""
+        assert self._tail
+        assert plan.border  # for the type checker: there are no packs without
+        steps, values = plan.border.steps, plan.border.values
+        rows = self._tail.rows(len(tail.input) // len(values), len(values))
+        for image, row in zip(images, rows, strict=False):
+            if steps:
+                plan.input[:] = image
+                self._run_steps(plan, plan.job[0], steps)
+            row[:] = values if steps else image
+        tail.input.reshape(len(values), -1)[:] = rows.T
+        self._hire(tail)
+        self._run_steps(tail, *tail.job)
+        answers[:] = tail.output.reshape(-1, len(rows))[:, : len(answers)].T
 
     def _answer(self, plan: Plan, image: np.ndarray, answer: np.ndarray) -> None:
         plan.input[:] = image
@@ -104,12 +140,16 @@ class Program:
         plan = self._plans.pop(key, None) or self._planner(
             image_shape, keep_infinities=keep_infinities
         )
-        if plan.threads > 1 and plan.threads not in self._workers and not self._is_closed:
-            self._workers[plan.threads] = Workers(plan.threads)
+        self._hire(plan)
         self._plans[key] = plan  # the last used stands last
         while len(self._plans) > PLANS_KEPT:
             del self._plans[next(iter(self._plans))]
         return plan
+
+    def _hire(self, plan: Plan) -> None:
+        """See to it that a plan's threads are there."""
+        if plan.threads > 1 and plan.threads not in self._workers and not self._is_closed:
+            self._workers[plan.threads] = Workers(plan.threads)
 
     def explain(self, *, measure: bool = True) -> str:
         """Return how many threads run the example's size, and for each layer what runs and why.
@@ -125,7 +165,8 @@ class Program:
         """
         with self._lock():
             plan = self.plan_for(self.graph.input.example[1:])
-            return format_plan(plan, self._measure(plan) if measure else None)
+            text = format_plan(plan, self._measure(plan) if measure else None)
+            return f"{text}\n{self._tail}" if self._tail else text
 
     def _measure(self, plan: Plan) -> Measured:
         # Most programs are never explained, and do not wait for LLVM.
@@ -163,6 +204,10 @@ class Program:
 def _close_all(workers: dict[int, Workers]) -> None:
     while workers:
         workers.popitem()[1].close()
+
+
+def _is_finite(numbers: np.ndarray) -> bool:
+    return bool(np.isfinite(numbers).all())
 
 
 def _real_numbers(x: object) -> np.ndarray:

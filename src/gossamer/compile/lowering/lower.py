@@ -17,6 +17,7 @@ from gossamer.errors import CompileError
 from gossamer.graph import ops
 from gossamer.graph.graph import Graph, Node
 from gossamer.graph.ops import Shape
+from gossamer.graph.tail import find_tail
 from gossamer.graph.verify import infer_shapes
 from gossamer.jit.target import Target
 
@@ -44,6 +45,21 @@ LOWERINGS: Mapping[type[ops.Op], Callable[[Lowering, Node, Any], None]] = {
 
 
 @dataclass(frozen=True)
+class Border:
+    """What the steps of a graph's tail find when they begin.
+
+    Args:
+        steps: that run before.
+        source: flat memory of what the tail reads, one image.
+        features: of it.
+    """
+
+    steps: int
+    source: Buffer
+    features: int
+
+
+@dataclass(frozen=True)
 class Lowered:
     """A graph as steps.
 
@@ -52,12 +68,14 @@ class Lowered:
         input: flat memory of one image of the input.
         output: flat memory of one image of the output.
         output_shape: (1, …) of the output.
+        border: where the tail's steps begin; None if there is no tail.
     """
 
     steps: tuple[Step, ...]
     input: Buffer
     output: Buffer
     output_shape: Shape
+    border: Border | None = None
 
 
 def lower(
@@ -83,7 +101,10 @@ def lower(
     plan = CodePlan(graph, shapes, places)
     lowering = Lowering(graph, shapes, places, target, threads, plan, keep_infinities, least_memory)
     source = lowering.new_flat(graph.input.name)
+    tail, border = find_tail(graph), None
     for node in graph.nodes:
+        if tail and node is tail.nodes[0] and tail.source in lowering.flats:
+            border = Border(len(lowering.steps), lowering.flats[tail.source], tail.features)
         lowering_of = LOWERINGS.get(type(node.op))
         if lowering_of is None:
             raise CompileError(
@@ -92,7 +113,7 @@ def lower(
         if node.name not in plan.absorbed:
             lowering_of(lowering, node, node.op)
     output = lowering.flat(graph.output)
-    return Lowered(tuple(lowering.steps), source, output, shapes[graph.output])
+    return Lowered(tuple(lowering.steps), source, output, shapes[graph.output], border)
 
 
 def image_shapes(graph: Graph, image_shape: Shape) -> Mapping[str, Shape]:
