@@ -88,6 +88,10 @@ def test_a_file_of_something_else_is_refused(tmp_path):
 def test_rows_are_selected_by_network():
     assert select_rows(ROWS, []) == list(ROWS)
     assert {r.network for r in select_rows(ROWS, ["igcv3-d"])} == {"igcv3-d"}
+    assert {r.name for r in select_rows(ROWS, ["mobilenet-v2 at 448"])} == {
+        "mobilenet-v2 at 448, 80 % of the pointwise weights",
+        "mobilenet-v2 at 448, dense",
+    }
     with pytest.raises(UnknownNameError, match="resnet-50"):
         select_rows(ROWS, ["resnet-51"])
 

@@ -78,6 +78,11 @@ class Row:
             raise SpecError("size is out of range", got=self.size, expected="≥ 1, or 0")
 
     @property
+    def subject(self) -> str:
+        """The network, with the size of its pictures if that is not its own."""
+        return f"{self.network} at {self.size}" if self.size else self.network
+
+    @property
     def name(self) -> str:
         """What people call it, different for each row.
 
@@ -92,8 +97,7 @@ class Row:
         trained = ", trained" if self.weights else ""
         zeros = f"{self.sparsity:.0%}".replace("%", " %") if self.sparsity else "dense"
         suffixes = "".join(choices[getattr(self, name)] for name, choices in _CHOICES.items())
-        size = f" at {self.size}" if self.size else ""
-        return f"{self.network}{size}{trained}, {zeros}{suffixes}"
+        return f"{self.subject}{trained}, {zeros}{suffixes}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return what is to be measured, without what is asked, as plain data for JSON."""

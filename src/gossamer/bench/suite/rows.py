@@ -51,6 +51,9 @@ ROWS: tuple[Row, ...] = (
     # Zeros that are not uniform: measured, nothing asked.
     Row("resnet-50", 0.90, allocation="erk"),
     Row("resnet-50", 0.95, allocation="erk"),
+    # Blocks of input channels: measured, nothing asked.
+    Row("resnet-50", 0.90, "runs"),
+    Row("resnet-50", 0.95, "runs"),
     # Larger pictures do not fit in the caches: measured, nothing asked.
     Row("resnet-50", 0.90, size=448),
     Row("mobilenet-v2", 0.80, pruned="pointwise", size=448),

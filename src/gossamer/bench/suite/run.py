@@ -60,16 +60,16 @@ class SuiteOptions:
 
 
 def select_rows(rows: Sequence[Row], networks: Sequence[str]) -> list[Row]:
-    """Return the rows of some networks, or all if none is named.
+    """Return the rows of some networks, or of one size ("resnet-50 at 448"); all if none is named.
 
     Raises:
         UnknownNameError: if no row has such a network.
     """
-    known = dict.fromkeys(row.network for row in rows)
+    known = dict.fromkeys(name for row in rows for name in (row.network, row.subject))
     for name in networks:
         if name not in known:
             raise unknown_name("network of the suite", name, known)
-    return [row for row in rows if not networks or row.network in networks]
+    return [row for row in rows if not networks or {row.network, row.subject} & set(networks)]
 
 
 def run_suite(
