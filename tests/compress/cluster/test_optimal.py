@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gossamer.compress.cluster.kmeans import INITS, kmeans_1d, nearest
@@ -28,6 +28,7 @@ def brute_force(values, clusters):
 
 @settings(max_examples=80)
 @given(values=arrays, clusters=st.integers(1, 8))
+@example(values=np.array([0.0, 1.5, np.finfo(np.float32).tiny]), clusters=3)
 def test_the_optimum(values, clusters):
     centroids = optimal_1d(values, clusters)
     assert 1 <= len(centroids) <= clusters

@@ -47,7 +47,8 @@ def optimal_1d(
     for starts_by_end in reversed(_last_starts(sums, min(clusters, len(points)))):
         borders.append(int(starts_by_end[borders[-1]]))
     starts = np.unique(borders)[:-1]
-    return np.add.reduceat(points * mass, starts) / np.add.reduceat(mass, starts) + centre
+    means = np.add.reduceat(points * mass, starts) / np.add.reduceat(mass, starts)
+    return np.unique(means + centre)  # what lies closer than rounding is one
 
 
 def _distinct(values: np.ndarray, weights: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
