@@ -132,3 +132,21 @@ def test_across_a_cut_a_pointwise_convolution_with_a_stride_picks_its_pixels() -
     x = b.rng.standard_normal(graph.input.example).astype(np.float32)
     with patch.object(lower, "choose_places", lambda *_: cut):
         assert_equals_interpreter(graph, x)
+
+
+def test_what_is_picked_lies_elsewhere_than_what_was_made() -> None:
+    """A stride that leaves a picture as large as it was would bring both to one place."""
+    rng = np.random.default_rng(0)
+    shape = (1, CHANNELS, 8, 8)
+    weights = {
+        "wide": Dense(rng.standard_normal((CHANNELS, CHANNELS, 3, 3)).astype(np.float32)),
+        "point": Dense(rng.standard_normal((CHANNELS, CHANNELS, 1, 1)).astype(np.float32)),
+    }
+    wide = Node("wide", Conv2d((2, 2), (5, 5, 5, 5)), ("x",), {"weight": "wide"})
+    point = Node("point", Conv2d((2, 2)), ("wide",), {"weight": "point"})
+    graph = Graph(Input("x", shape), (wide, point), "point", weights)
+    places = assign_places(graph, infer_shapes(graph), frozenset({(8, 8)}))
+    assert places.pick("wide", places.reads["point"]) == (2, 2)
+    assert places.homes["wide"] != places.reads["point"]
+    with patch.object(lower, "choose_places", lambda *_: places):
+        assert_equals_interpreter(graph, rng.standard_normal(shape).astype(np.float32))

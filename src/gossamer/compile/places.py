@@ -153,7 +153,11 @@ def _place(
     name, place, stride = reader.node.name, _read_place(reader, places, starts), reader.stride
     if _picks(reader, places):
         place, stride = place.after(stride), (1, 1)
+        if _is_taken(reader.inputs[0][0], place, reader.stride, places):
+            place = places.start().after(reader.stride)
         places.picks[places.root(reader.inputs[0][0]), place] = reader.stride
+    elif any(places.pick(value, place) != (1, 1) for value, _ in reader.inputs):
+        place = places.start()
     places.reads[name] = place
     for value, _ in reader.inputs:
         size = places.size(value, place, shapes[value])
@@ -175,6 +179,17 @@ def _picks(reader: Reader, places: Places) -> bool:
     value, size = reader.inputs[0]
     return (
         reader.picks and reader.stride != (1, 1) and size in places.cuts and value in places.homes
+    )
+
+
+def _is_taken(value: str, place: Place, stride: Size, places: Places) -> bool:
+    """Whether a value lies at a place already, with other pixels than those that a stride picks.
+
+    A convolution with a stride may leave a picture as large as it was.
+    """
+    key = places.root(value), place
+    return places.homes.get(value) == place or (
+        key in places.halos and places.picks.get(key) != stride
     )
 
 
