@@ -142,7 +142,8 @@ def test_what_is_picked_lies_elsewhere_than_what_was_made() -> None:
         "wide": Dense(rng.standard_normal((CHANNELS, CHANNELS, 3, 3)).astype(np.float32)),
         "point": Dense(rng.standard_normal((CHANNELS, CHANNELS, 1, 1)).astype(np.float32)),
     }
-    wide = Node("wide", Conv2d((2, 2), (5, 5, 5, 5)), ("x",), {"weight": "wide"})
+    op = Conv2d((2, 2), (5, 5, 5, 5), activation="relu")
+    wide = Node("wide", op, ("x",), {"weight": "wide"})
     point = Node("point", Conv2d((2, 2)), ("wide",), {"weight": "point"})
     graph = Graph(Input("x", shape), (wide, point), "point", weights)
     places = assign_places(graph, infer_shapes(graph), frozenset({(8, 8)}))
