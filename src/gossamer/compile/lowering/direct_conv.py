@@ -18,6 +18,7 @@ from gossamer.compile.step import Argument, shares
 MOST_WAYS = 32
 """Of the likeliest; only few of them are tried."""
 MOST_GATED = 3
+"""Of ways that take a gate over: each writes its stream while planning."""
 NEAR_TILES = 8
 """Tiles of a thread from which on its stream, once read, is near: asking for it takes 2 to 5 % of
 the time, and not asking a fifth of the first tile's."""
@@ -44,12 +45,12 @@ def direct_ways(conv: Convolution) -> Iterator[Way]:
         tile, conv.kernel, op.stride, op.dilation, channels, conv.lanes, conv.registers, conv.caches
     )  # fmt: skip
     found = candidates(conv.rows, windows, op.activation, adds=conv.adds, echoes=conv.echoes)
-    firsts = [next((c for c in found if c.kernel.shared == shared), None) for shared in (0, 1)]
-    asks = conv.source.picture_bytes + conv.target.picture_bytes >= FAR_BYTES
-    rest = [c for c in firsts if c and all(c is not other for other in found[:MOST_WAYS])]
     if conv.factors:
         yield from _gated_ways(conv, found)
         return
+    firsts = [next((c for c in found if c.kernel.shared == shared), None) for shared in (0, 1)]
+    asks = conv.source.picture_bytes + conv.target.picture_bytes >= FAR_BYTES
+    rest = [c for c in firsts if c and all(c is not other for other in found[:MOST_WAYS])]
     for candidate in [*found[:MOST_WAYS], *rest]:
         candidate = _with_near_stream(candidate, tile, conv.threads)
         if asks and not candidate.kernel.by_rows:
